@@ -1,0 +1,3 @@
+//! The binary: command line, assembly, start and orderly stop.
+
+fn main() {}

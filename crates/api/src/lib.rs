@@ -1,0 +1,1 @@
+//! HTTP: one file per protocol spoken; decodes, authorises, calls, encodes. No logic.

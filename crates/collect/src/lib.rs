@@ -1,0 +1,1 @@
+//! Built-in exporters, under the names that the well-known exporters use.

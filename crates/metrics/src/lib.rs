@@ -1,0 +1,1 @@
+//! The metric store: head, write-ahead log, and the seam where blocks join.

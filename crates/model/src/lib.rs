@@ -1,0 +1,28 @@
+//! The vocabulary that every other crate speaks: labels, matchers, samples, histograms, time, tenants, and the two
+//! doors between producers, stores and query languages ([`SeriesSource`], [`SampleSink`]).
+//!
+//! It knows no I/O, no runtime, no file format and no protocol. Types here are plain data with the field's names.
+
+pub mod duration;
+pub mod float;
+pub mod histogram;
+mod labels;
+mod matcher;
+mod metadata;
+mod sample;
+mod sink;
+mod source;
+mod tenant;
+mod time;
+
+pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram};
+pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_legacy_label_name, is_valid_legacy_metric_name};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use metadata::{Metadata, MetricType};
+pub use sample::{Exemplar, STALE_NAN_BITS, Sample, SampleBuffer, SampleValue, is_stale, stale_nan};
+pub use sink::{
+    AppendError, AppendFuture, AppendReport, RejectReason, Rejection, SampleSink, SeriesRef, WriteBatch, WriteRow,
+};
+pub use source::{LabelRequest, Projection, SelectRequest, SeriesSet, SeriesSource, SourceError};
+pub use tenant::{Tenant, TenantError};
+pub use time::{Clock, ManualClock, SystemClock, TimeRange, Timestamp};

@@ -1,0 +1,114 @@
+//! Samples, exemplars, and the columnar buffer that stores decode into.
+
+use std::sync::Arc;
+
+use crate::{FloatHistogram, Labels, Timestamp};
+
+/// The bit pattern of the NaN that marks a series as gone.
+pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// The staleness marker.
+pub fn stale_nan() -> f64 {
+    f64::from_bits(STALE_NAN_BITS)
+}
+
+/// True for the staleness marker only, not for other NaNs.
+pub fn is_stale(v: f64) -> bool {
+    v.to_bits() == STALE_NAN_BITS
+}
+
+/// The value of one sample.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SampleValue {
+    /// A float.
+    Float(f64),
+    /// A native histogram (exponential or custom buckets). A stale marker has a stale `sum`.
+    Histogram(Arc<FloatHistogram>),
+}
+
+/// One sample of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Time of the sample.
+    pub timestamp: Timestamp,
+    /// When the counter or histogram started counting; `None` where unknown.
+    pub start_timestamp: Option<Timestamp>,
+    /// Value.
+    pub value: SampleValue,
+}
+
+impl Sample {
+    /// A float sample without a start timestamp.
+    pub fn float(timestamp: Timestamp, value: f64) -> Self {
+        Sample { timestamp, start_timestamp: None, value: SampleValue::Float(value) }
+    }
+}
+
+/// An example of what was counted, usually with a trace id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Labels of the exemplar itself, such as `trace_id`.
+    pub labels: Labels,
+    /// Observed value.
+    pub value: f64,
+    /// When it was observed; `None` takes the sample's time.
+    pub timestamp: Option<Timestamp>,
+}
+
+/// Samples of one series, by column, in order of time.
+#[derive(Clone, Debug, Default)]
+pub struct SampleBuffer {
+    /// Milliseconds since the epoch, strictly increasing.
+    pub timestamps: Vec<i64>,
+    /// As long as `timestamps`; the entry of a histogram row is meaningless.
+    pub values: Vec<f64>,
+    /// Row and value of each histogram sample, by row. Empty for the usual float series.
+    pub histograms: Vec<(u32, Arc<FloatHistogram>)>,
+    /// Start timestamps in milliseconds, 0 where unknown: either empty or as long as `timestamps`.
+    pub start_timestamps: Vec<i64>,
+}
+
+impl SampleBuffer {
+    /// Empties the buffer and keeps its memory.
+    pub fn clear(&mut self) {
+        self.timestamps.clear();
+        self.values.clear();
+        self.histograms.clear();
+        self.start_timestamps.clear();
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    /// True where there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.timestamps.is_empty()
+    }
+
+    /// Appends a float sample.
+    pub fn push_float(&mut self, timestamp: i64, value: f64) {
+        self.timestamps.push(timestamp);
+        self.values.push(value);
+        if !self.start_timestamps.is_empty() {
+            self.start_timestamps.push(0);
+        }
+    }
+
+    /// Appends a histogram sample.
+    pub fn push_histogram(&mut self, timestamp: i64, histogram: Arc<FloatHistogram>) {
+        self.histograms.push((self.timestamps.len() as u32, histogram));
+        self.push_float(timestamp, 0.0);
+    }
+
+    /// Sets the start timestamp of the last sample (milliseconds, 0 for unknown).
+    pub fn set_last_start(&mut self, start: i64) {
+        if start != 0 || !self.start_timestamps.is_empty() {
+            self.start_timestamps.resize(self.timestamps.len(), 0);
+            if let Some(last) = self.start_timestamps.last_mut() {
+                *last = start;
+            }
+        }
+    }
+}

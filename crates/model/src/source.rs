@@ -1,0 +1,90 @@
+//! The door through which query languages read series.
+//!
+//! The calls block: they may touch disk. Callers run them on threads where that is allowed.
+
+use thiserror::Error;
+
+use crate::{Labels, Matcher, SampleBuffer, Tenant, TimeRange};
+
+/// Why series cannot be read.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The query read more than it may.
+    #[error("{0}")]
+    Limit(String),
+    /// The caller went away.
+    #[error("query was canceled")]
+    Canceled,
+    /// Stored data cannot be read.
+    #[error("storage: {0}")]
+    Storage(String),
+}
+
+/// The labels that a caller will look at; a store may leave out the others.
+///
+/// Series that differ only in labels left out stay separate entries of the [`SeriesSet`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Projection {
+    /// Only these (as in `sum by`).
+    Only(Vec<String>),
+    /// All but these (as in `sum without`).
+    Without(Vec<String>),
+}
+
+/// What to select.
+#[derive(Clone, Copy, Debug)]
+pub struct SelectRequest<'a> {
+    /// Whose series.
+    pub tenant: &'a Tenant,
+    /// All must match.
+    pub matchers: &'a [Matcher],
+    /// Series without a sample in this range may be left out.
+    pub range: TimeRange,
+    /// Labels that matter; `None` for all.
+    pub projection: Option<&'a Projection>,
+}
+
+/// What to list: label names, values or whole label sets.
+#[derive(Clone, Copy, Debug)]
+pub struct LabelRequest<'a> {
+    /// Whose series.
+    pub tenant: &'a Tenant,
+    /// Alternatives: a series counts if all matchers of at least one set match. Empty means every series.
+    pub matcher_sets: &'a [Vec<Matcher>],
+    /// Series without a sample in this range may be left out.
+    pub range: TimeRange,
+    /// At most so many answers; 0 for no limit.
+    pub limit: usize,
+}
+
+/// Selected series, in no particular order, each label set once.
+pub trait SeriesSet: Send + Sync {
+    /// Number of series.
+    fn len(&self) -> usize;
+
+    /// True where nothing was selected.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Labels of series `index` (the projected ones, where a projection was asked for).
+    fn labels(&self, index: usize) -> Labels;
+
+    /// Appends the samples of series `index` in `range` to `out`, in order of time. May be called from several threads.
+    fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError>;
+}
+
+/// A place that series can be read from.
+pub trait SeriesSource: Send + Sync {
+    /// Finds series. Samples are decoded later, series by series.
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError>;
+
+    /// Sorted names of labels.
+    fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError>;
+
+    /// Sorted values of a label.
+    fn label_values(&self, name: &str, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError>;
+
+    /// Sorted label sets.
+    fn series(&self, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError>;
+}

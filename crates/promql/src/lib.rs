@@ -1,0 +1,1 @@
+//! PromQL: lexer, parser, printer, evaluator. Reads a `SeriesSource`, knows no store.
