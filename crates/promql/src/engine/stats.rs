@@ -1,0 +1,46 @@
+//! What a query cost: samples and time, with the meaning that Prometheus gives to each figure.
+
+use std::time::Duration;
+
+/// A figure for one step of a range query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepStat {
+    /// The step's time in milliseconds.
+    pub timestamp: i64,
+    /// The figure.
+    pub value: u64,
+}
+
+/// Time spent in the stages of a query.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueryTimings {
+    /// Parsing and checking the text.
+    pub parse: Duration,
+    /// Resolving times and finding series.
+    pub prepare: Duration,
+    /// Evaluating the expression tree.
+    pub inner_eval: Duration,
+    /// Ordering the result.
+    pub result_sort: Duration,
+    /// Everything from preparation to the finished result.
+    pub eval_total: Duration,
+    /// Everything including waiting and parsing.
+    pub total: Duration,
+}
+
+/// What a query read, held and took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryStats {
+    /// Samples seen by all steps together: a range window counts wholly at every step. Histograms count by size.
+    pub total_queryable_samples: u64,
+    /// Like the total, but a sliding window counts only the samples that are new at a step.
+    pub samples_read: u64,
+    /// Most samples held in memory at one time.
+    pub peak_samples: u64,
+    /// `total_queryable_samples` by step, where asked for.
+    pub total_queryable_samples_per_step: Option<Vec<StepStat>>,
+    /// `samples_read` by step, where asked for.
+    pub samples_read_per_step: Option<Vec<StepStat>>,
+    /// Where the time went.
+    pub timings: QueryTimings,
+}

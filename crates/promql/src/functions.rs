@@ -1,0 +1,3 @@
+//! PromQL's functions, by theme.
+
+pub(crate) mod date;
