@@ -1,0 +1,3 @@
+//! Workloads that measure the product and print figures. They assert nothing.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! What the metric, log and trace stores share below their own formats: files that can be made to fail in a test
+//! ([`disk`]) and the write-ahead log ([`wal`]).
+//!
+//! It knows bytes, not samples, lines or spans.
+
+pub mod wal;

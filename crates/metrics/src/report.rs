@@ -1,0 +1,130 @@
+//! What the store tells about itself: recovery, statistics, exemplars.
+
+use std::time::Duration;
+
+use model::{Exemplar, Labels};
+use serde::Serialize;
+use thiserror::Error;
+
+/// Why a store cannot be opened, flushed or closed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The data directory cannot be used.
+    #[error("cannot {action} {path}: {source}; check that the directory exists, is writable and has free space")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The write-ahead log cannot be used.
+    #[error(transparent)]
+    Wal(#[from] blocks::wal::WalError),
+    /// The store was closed before.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// What a start found on disk. Damage is listed here and never stops the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RecoveryReport {
+    /// Time from the beginning of the start to its end.
+    pub elapsed: Duration,
+    /// Series known after the start.
+    pub series: u64,
+    /// Samples taken from the log.
+    pub replayed_samples: u64,
+    /// Log segments read.
+    pub segments: u64,
+    /// Bytes of log read.
+    pub wal_bytes: u64,
+    /// Bytes cut from the end of the log, left by a write that was never acknowledged.
+    pub torn_bytes: u64,
+    /// Places where records of a log were damaged and skipped.
+    pub damaged_records: u64,
+    /// Bytes of those places.
+    pub damaged_bytes: u64,
+    /// Samples whose series definition was in a damaged record.
+    pub orphaned_samples: u64,
+    /// Files set aside as `.quarantine`.
+    pub quarantined_files: Vec<String>,
+}
+
+impl RecoveryReport {
+    /// True where acknowledged data may be missing.
+    pub fn found_damage(&self) -> bool {
+        self.damaged_records > 0 || self.orphaned_samples > 0 || !self.quarantined_files.is_empty()
+    }
+}
+
+/// A name and a number, as `/api/v1/status/tsdb` lists them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NamedCount {
+    /// Metric name, label name, or `name=value`.
+    pub name: String,
+    /// How many, or how many bytes.
+    pub value: u64,
+}
+
+/// One tenant's head in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HeadStats {
+    /// Series with an open chunk.
+    pub active_series: u64,
+    /// All series that have data within retention, active ones included.
+    pub series: u64,
+    /// Chunks in memory, open ones included.
+    pub chunks: u64,
+    /// Different label pairs.
+    pub label_pairs: u64,
+    /// Oldest sample time in milliseconds, `i64::MAX` where there is none.
+    pub min_time: i64,
+    /// Newest sample time in milliseconds, `i64::MIN` where there is none.
+    pub max_time: i64,
+    /// Metric names with most series.
+    pub series_count_by_metric_name: Vec<NamedCount>,
+    /// Label names with most values.
+    pub label_value_count_by_label_name: Vec<NamedCount>,
+    /// Label names whose values take most bytes.
+    pub memory_in_bytes_by_label_name: Vec<NamedCount>,
+    /// Label pairs with most series.
+    pub series_count_by_label_value_pair: Vec<NamedCount>,
+}
+
+/// The whole store in numbers, all tenants together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StoreStats {
+    /// Tenants with data.
+    pub tenants: u64,
+    /// Series with an open chunk.
+    pub active_series: u64,
+    /// All series that have data within retention.
+    pub series: u64,
+    /// Samples taken since the start, without those replayed.
+    pub samples_appended: u64,
+    /// Samples refused since the start, by [`model::RejectReason::as_str`].
+    pub samples_rejected: Vec<(&'static str, u64)>,
+    /// Bytes of log on disk.
+    pub wal_bytes: u64,
+    /// Bytes of log written since the start.
+    pub wal_written_bytes: u64,
+    /// Estimate of the head's memory.
+    pub memory_bytes: u64,
+    /// Files of flushed chunks and their bytes.
+    pub parts: u64,
+    /// Bytes of flushed chunks on disk.
+    pub part_bytes: u64,
+    /// How long the start took.
+    pub replay_time: Duration,
+}
+
+/// The exemplars of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesExemplars {
+    /// Labels of the series.
+    pub labels: Labels,
+    /// Its exemplars in order of time; `timestamp` is always present.
+    pub exemplars: Vec<Exemplar>,
+}
