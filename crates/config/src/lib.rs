@@ -1,1 +1,45 @@
 //! The YAML that users already write: parsed, validated, with `${ENV}` expanded. Every error names file, line, column and key.
+//!
+//! The types are plain data under the names that Prometheus uses, complete after loading: a job holds what `global` gave it.
+//! This crate reads configuration files and nothing else; it opens no connection and reads no credential file.
+
+mod discovery;
+mod http_client;
+mod prometheus;
+mod relabel;
+mod remote;
+mod scalar;
+mod scrape;
+
+pub use discovery::{DiscoveryConfigs, DnsRecordType, DnsSdConfig, FileSdConfig, HttpSdConfig, StaticConfig};
+pub use http_client::{
+    Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
+};
+pub use prometheus::{
+    ExemplarsConfig, GlobalConfig, OtlpConfig, PrometheusConfig, RetentionConfig, RuntimeConfig, StorageConfig,
+    TracingClient, TracingConfig, TranslationStrategy, TsdbConfig,
+};
+pub use relabel::{AnchoredRegex, RelabelAction, RelabelConfig};
+pub use remote::{
+    AlertingConfig, AlertmanagerConfig, MetadataConfig, QueueConfig, RemoteReadConfig, RemoteWriteConfig,
+    RemoteWriteMessage,
+};
+pub use scalar::{ByteSize, HIDDEN, Millis, Secret, Url};
+pub use scrape::{NameEscaping, NameValidation, Scheme, ScrapeConfig, ScrapeProtocol};
+
+// What `skip_serializing_if` asks, so that the effective configuration shows only what says something.
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero_u64(value: &u64) -> bool {
+    *value == 0
+}
+
+fn is_zero_f64(value: &f64) -> bool {
+    *value == 0.0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
