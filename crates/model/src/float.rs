@@ -11,7 +11,7 @@ pub fn format_f(v: f64) -> String {
     }
 }
 
-/// Formats as `strconv.FormatFloat(v, 'g', -1, 64)` / `fmt` `%v`: an exponent below 1e-4 and from 1e21 on.
+/// Formats as `strconv.FormatFloat(v, 'g', -1, 64)`, `fmt`'s `%g` and `%v`: an exponent below 1e-4 and from 1e6 on.
 pub fn format_g(v: f64) -> String {
     if !v.is_finite() || v == 0.0 {
         return if v == 0.0 && v.is_sign_negative() { "-0".into() } else { format_f(v) };
@@ -19,7 +19,7 @@ pub fn format_g(v: f64) -> String {
     let scientific = format!("{v:e}");
     let (mantissa, exponent) = scientific.split_once('e').expect("{:e} always writes an exponent");
     let exponent: i32 = exponent.parse().expect("{:e} writes a decimal exponent");
-    if (-4..21).contains(&exponent) {
+    if (-4..6).contains(&exponent) {
         return format!("{v}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };
@@ -92,7 +92,9 @@ mod tests {
             (1.0, "1", "1"),
             (0.1, "0.1", "0.1"),
             (1e21, "1000000000000000000000", "1e+21"),
-            (1e20, "100000000000000000000", "100000000000000000000"),
+            (1e20, "100000000000000000000", "1e+20"),
+            (100_000.0, "100000", "100000"),
+            (123_456_789.0, "123456789", "1.23456789e+08"),
             (1.5e-7, "0.00000015", "1.5e-07"),
             (0.0001, "0.0001", "0.0001"),
             (f64::INFINITY, "+Inf", "+Inf"),
