@@ -3,21 +3,30 @@
 //! The types are plain data under the names that Prometheus uses, complete after loading: a job holds what `global` gave it.
 //! This crate reads configuration files and nothing else; it opens no connection and reads no credential file.
 
+mod decode;
 mod discovery;
+mod environment;
+mod error;
+mod expand;
 mod http_client;
+mod load;
 mod prometheus;
 mod relabel;
 mod remote;
 mod scalar;
 mod scrape;
+mod yaml;
 
 pub use discovery::{DiscoveryConfigs, DnsRecordType, DnsSdConfig, FileSdConfig, HttpSdConfig, StaticConfig};
+pub use environment::{Environment, parse_env};
+pub use error::{ConfigErrors, Problem};
 pub use http_client::{
     Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
+pub use load::{Loaded, expand_pattern, load, load_text, to_yaml};
 pub use prometheus::{
     ExemplarsConfig, GlobalConfig, OtlpConfig, PrometheusConfig, RetentionConfig, RuntimeConfig, StorageConfig,
-    TracingClient, TracingConfig, TranslationStrategy, TsdbConfig,
+    TracingClient, TracingCompression, TracingConfig, TranslationStrategy, TsdbConfig,
 };
 pub use relabel::{AnchoredRegex, RelabelAction, RelabelConfig};
 pub use remote::{

@@ -217,6 +217,14 @@ pub enum TracingClient {
     Http,
 }
 
+/// How traces are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TracingCompression {
+    /// gzip
+    Gzip,
+}
+
 /// The section `tracing`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TracingConfig {
@@ -236,9 +244,9 @@ pub struct TracingConfig {
     /// Further headers; shown as secrets, because they often are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
-    /// Whether requests are compressed with gzip.
-    #[serde(skip_serializing_if = "is_false")]
-    pub gzip: bool,
+    /// How requests are compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<TracingCompression>,
     /// Time after which a request has failed.
     #[serde(skip_serializing_if = "Millis::is_zero")]
     pub timeout: Millis,

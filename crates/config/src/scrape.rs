@@ -100,6 +100,7 @@ impl NameValidation {
 pub enum NameEscaping {
     /// Not at all.
     #[default]
+    #[serde(rename = "allow-utf-8")]
     AllowUtf8,
     /// Other characters become `_`.
     Underscores,
