@@ -147,3 +147,26 @@ fn a_file_with_an_error_shows_all_of_them() {
     assert!(lines[1].starts_with("p.yml:4:19: scrape_configs[0].scrape_timeout:"));
     assert!(lines[2].starts_with("p.yml:5:3: scrape_configs[1].job_name: must be set"));
 }
+
+/// The configuration that ships, and its commented examples once the `# ` in front of them is removed.
+#[test]
+fn the_shipped_file_and_its_examples_are_valid() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../observability/prometheus-config.yaml");
+    let env = Environment::from_pairs([("API_PASSWORD", "x")]);
+    let shipped = config::load(&path, &env).unwrap_or_else(|e| panic!("{e}")).config;
+    let jobs: Vec<_> =
+        shipped.scrape_configs.iter().map(|job| (job.job_name.as_str(), job.metrics_path.as_str())).collect();
+    assert_eq!(jobs, [("afferent", "/metrics"), ("host", "/exporters/host")]);
+    assert_eq!(shipped.scrape_configs[1].discovery.static_configs[0].targets, ["127.0.0.1:3000"]);
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, jobs) = text.split_once("scrape_configs:\n").unwrap();
+    let uncomment = |line: &str| match line.strip_prefix("  # ") {
+        Some(example) if example.starts_with("- ") || example.starts_with("  ") => format!("  {example}\n"),
+        _ => format!("{}\n", line.strip_prefix("# ").filter(|l| l.contains("rule")).unwrap_or(line)),
+    };
+    let examples: String = jobs.replace("# Rules for", "## Rules for").lines().map(uncomment).collect();
+    let text = format!("{before}scrape_configs:\n{examples}");
+    let all = config::load_text(&text, &path, &env).unwrap_or_else(|e| panic!("{e}\n{text}")).config;
+    assert!(all.scrape_configs.len() >= 12 && all.rule_files.len() == 1, "{}", config::to_yaml(&all));
+}
