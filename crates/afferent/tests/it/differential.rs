@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use model::{Clock, SystemClock};
 use serde_json::Value;
 
-use crate::harness::{Server, free_port, http_get};
+use crate::harness::{Server, free_port, http_get, raw_get, url_encode, wait_for};
 
-/// First sample, seconds. The hour lies in the past by design: both stores must take it.
-const START: i64 = 1_700_000_000;
 const STEP: i64 = 15;
 const POINTS: i64 = 240;
 
@@ -24,7 +23,9 @@ fn answers_equal_prometheus() {
         println!("skipped: differential test, no prometheus below AFFERENT_PEERS");
         return;
     };
-    let exposition = ExpositionServer::start(exposition_text());
+    // Two hours ago, on the minute: recent enough for any retention, old enough to hold the hour of samples.
+    let start = SystemClock.now().ms() / 60_000 * 60 - 7200;
+    let exposition = ExpositionServer::start(exposition_text(start));
     let scrape = format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: d\n  static_configs: [{{targets: ['{}']}}]\n",
         exposition.address
@@ -32,7 +33,7 @@ fn answers_equal_prometheus() {
     let ours = Server::start(&scrape);
     let theirs = Prometheus::start(&prometheus, &scrape);
     let count = "count({job=\"d\",__name__!~\"up|scrape_.*\"})";
-    wait_for_equal_counts(count, &ours.url, &theirs.url);
+    wait_for_equal_counts(count, start, &ours.url, &theirs.url);
 
     let mut differences = String::new();
     let mut asked = 0;
@@ -40,7 +41,7 @@ fn answers_equal_prometheus() {
         if expression.is_empty() || expression.starts_with('#') {
             continue;
         }
-        for target in requests(expression) {
+        for target in requests(&place_in_time(expression, start), start) {
             asked += 1;
             let (a, b) = (http_get(&ours.url, &target), http_get(&theirs.url, &target));
             if let Err(why) = same(&a, &b, expression.starts_with("sort")) {
@@ -58,35 +59,43 @@ fn peer(name: &str) -> Option<PathBuf> {
 }
 
 /// An instant query in the middle, at the edge and after the data, and a range query over all of it.
-fn requests(expression: &str) -> Vec<String> {
+fn requests(expression: &str, start: i64) -> Vec<String> {
     let query = url_encode(expression);
-    let end = START + (POINTS - 1) * STEP;
-    let mut targets: Vec<String> = [START + 1800, end, end + 200]
-        .iter()
-        .map(|time| format!("/api/v1/query?query={query}&time={time}"))
-        .collect();
-    targets.push(format!("/api/v1/query_range?query={query}&start={}&end={}&step=47", START - 100, end + 400));
+    let end = start + (POINTS - 1) * STEP;
+    let mut targets: Vec<String> =
+        [start + 1800, end, end + 200].iter().map(|time| format!("/api/v1/query?query={query}&time={time}")).collect();
+    targets.push(format!("/api/v1/query_range?query={query}&start={}&end={}&step=47", start - 100, end + 400));
     targets
 }
 
-fn url_encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, b| {
-        let _ = if b.is_ascii_alphanumeric() { write!(out, "{}", b as char) } else { write!(out, "%{b:02X}") };
-        out
-    })
+/// Puts the time of the first sample, moved by n seconds, in place of each `{START+n}`.
+fn place_in_time(expression: &str, start: i64) -> String {
+    let mut parts = expression.split("{START+");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (seconds, rest) = part.split_once('}').expect("a placeholder is closed");
+        let _ = write!(out, "{}{rest}", start + seconds.parse::<i64>().expect("a placeholder holds seconds"));
+    }
+    out
 }
 
-fn wait_for_equal_counts(query: &str, ours: &str, theirs: &str) {
-    let target = format!("/api/v1/query?query={}&time={}", url_encode(query), START + 1800);
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let counts = [ours, theirs].map(|url| http_get(url, &target).1["data"]["result"][0]["value"][1].clone());
-        if counts[0] == counts[1] && counts[0] != Value::Null {
-            return;
-        }
-        assert!(Instant::now() < deadline, "the two sides hold different series: {counts:?}");
-        std::thread::park_timeout(Duration::from_millis(200));
-    }
+fn wait_for_equal_counts(query: &str, start: i64, ours: &str, theirs: &str) {
+    let target = format!("/api/v1/query?query={}&time={}", url_encode(query), start + 1800);
+    let equal = wait_for(Duration::from_secs(30), || {
+        let counts = [ours, theirs].map(|url| match raw_get(url, &target) {
+            Ok((200, body)) => {
+                serde_json::from_slice::<Value>(&body).unwrap_or_default()["data"]["result"][0]["value"][1].clone()
+            }
+            _ => Value::Null,
+        });
+        counts[0] == counts[1] && counts[0] != Value::Null
+    });
+    assert!(
+        equal,
+        "the two sides hold different series: {:?} against {:?}",
+        http_get(ours, &target),
+        http_get(theirs, &target)
+    );
 }
 
 /// Status, type and every series must agree; floats to 1e-9 relative, which leaves room for another order of summation.
@@ -112,11 +121,17 @@ fn same(ours: &(u16, Value), theirs: &(u16, Value), ordered: bool) -> Result<(),
     if ordered && a.iter().map(|s| &s["metric"]).ne(b.iter().map(|s| &s["metric"])) {
         return Err("another order".into());
     }
-    let key = |series: &Value| series["metric"].as_object().map(|m| m.iter().map(|(k, v)| (k.clone(), v.to_string())).collect::<BTreeMap<_, _>>());
+    let key = |series: &Value| {
+        series["metric"]
+            .as_object()
+            .map(|m| m.iter().map(|(k, v)| (k.clone(), v.to_string())).collect::<BTreeMap<_, _>>())
+    };
     let a: BTreeMap<_, _> = a.iter().map(|s| (key(s), s)).collect();
     let b: BTreeMap<_, _> = b.iter().map(|s| (key(s), s)).collect();
     if a.keys().ne(b.keys()) {
-        let only = |x: &BTreeMap<_, &Value>, y: &BTreeMap<_, &Value>| x.iter().filter(|(k, _)| !y.contains_key(*k)).map(|(_, v)| v["metric"].to_string()).collect::<Vec<_>>();
+        let only = |x: &BTreeMap<_, &Value>, y: &BTreeMap<_, &Value>| {
+            x.iter().filter(|(k, _)| !y.contains_key(*k)).map(|(_, v)| v["metric"].to_string()).collect::<Vec<_>>()
+        };
         return Err(format!("series only here {:?}, only there {:?}", only(&a, &b), only(&b, &a)));
     }
     for (key, series) in &a {
@@ -130,7 +145,9 @@ fn same(ours: &(u16, Value), theirs: &(u16, Value), ordered: bool) -> Result<(),
 
 fn same_points(a: &Value, b: &Value) -> Result<(), String> {
     match (a, b) {
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).try_for_each(|(a, b)| same_points(a, b)),
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            a.iter().zip(b).try_for_each(|(a, b)| same_points(a, b))
+        }
         (Value::Object(a), Value::Object(b)) if a.len() == b.len() => {
             a.iter().try_for_each(|(k, v)| same_points(v, b.get(k).unwrap_or(&Value::Null)))
         }
@@ -146,7 +163,7 @@ fn close(a: &str, b: &str) -> bool {
 }
 
 /// Counters with and without resets, gauges with gaps, late and early series, special values, classic histograms, a summary.
-fn exposition_text() -> String {
+fn exposition_text(start: i64) -> String {
     let mut series: BTreeMap<&str, Vec<(String, Vec<Option<f64>>)>> = BTreeMap::new();
     let mut random = Random(42);
     let mut add = |family: &'static str, labels: String, value: &mut dyn FnMut(i64) -> Option<f64>| {
@@ -161,7 +178,9 @@ fn exposition_text() -> String {
                 Some(total)
             });
         }
-        add("temperature_celsius", place.clone(), &mut |i| Some(20.0 + (i as f64 / 9.0).sin() * 5.0 + random.below(100) as f64 / 100.0));
+        add("temperature_celsius", place.clone(), &mut |i| {
+            Some(20.0 + (i as f64 / 9.0).sin() * 5.0 + random.below(100) as f64 / 100.0)
+        });
         add("queue_length", format!("{place},queue=\"q\""), &mut |_| Some(random.below(50) as f64));
         add("build_info", format!("pod=\"pod-{pod}\",version=\"1.2.{}\"", pod % 4), &mut |_| Some(1.0));
         let mut total = 0.0;
@@ -201,7 +220,9 @@ fn exposition_text() -> String {
         add("latency_seconds_sum", place.clone(), &mut |p| columns[8][p as usize]);
         add("latency_seconds_count", place.clone(), &mut |p| columns[9][p as usize]);
         for quantile in ["0.5", "0.99"] {
-            add("rpc_seconds", format!("{place},quantile=\"{quantile}\""), &mut |_| Some(random.below(1000) as f64 / 1000.0));
+            add("rpc_seconds", format!("{place},quantile=\"{quantile}\""), &mut |_| {
+                Some(random.below(1000) as f64 / 1000.0)
+            });
         }
     }
     let mut text = String::new();
@@ -209,7 +230,12 @@ fn exposition_text() -> String {
         for (family, members) in &series {
             for (labels, values) in members {
                 if let Some(value) = values[point as usize] {
-                    let _ = writeln!(text, "{family}{{{labels}}} {} {}", model::float::format_g(value), (START + point * STEP) * 1000);
+                    let _ = writeln!(
+                        text,
+                        "{family}{{{labels}}} {} {}",
+                        model::float::format_g(value),
+                        (start + point * STEP) * 1000
+                    );
                 }
             }
         }
@@ -246,7 +272,11 @@ impl ExpositionServer {
                 let agent = head.lines().find(|l| l.starts_with("user-agent")).unwrap_or("").to_owned();
                 let body = if seen.contains(&agent) { "" } else { text.as_str() };
                 seen.push(agent);
-                let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
             }
         });
         ExpositionServer { address }

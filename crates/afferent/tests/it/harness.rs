@@ -1,0 +1,139 @@
+//! Starts the real binary, asks it over HTTP, ends it by its process id.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A running server with its own configuration and data, ended when it is dropped.
+pub(crate) struct Server {
+    /// `http://127.0.0.1:PORT`
+    pub(crate) url: String,
+    child: Child,
+    directory: TempDir,
+}
+
+impl Server {
+    /// Starts a server with this `prometheus-config.yaml` and waits until it is ready.
+    pub(crate) fn start(config: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join("prometheus-config.yaml"), config).expect("the configuration is written");
+        let (url, child) = spawn(directory.path());
+        let server = Server { url, child, directory };
+        server.wait_until_ready();
+        server
+    }
+
+    /// Ends the process as a power cut would, leaving its files.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process ends");
+    }
+
+    /// Starts a killed server again on the same data.
+    pub(crate) fn restart(&mut self) {
+        (self.url, self.child) = spawn(self.directory.path());
+        self.wait_until_ready();
+    }
+
+    /// The directory that holds `prometheus-config.yaml` and `data`.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The process.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// The parsed answer to `/api/v1/query` at a time given in seconds.
+    pub(crate) fn query(&self, expression: &str, time: f64) -> Value {
+        let (status, body) =
+            http_get(&self.url, &format!("/api/v1/query?query={}&time={time}", url_encode(expression)));
+        assert_eq!(status, 200, "{expression}: {body}");
+        body["data"]["result"].clone()
+    }
+
+    fn wait_until_ready(&self) {
+        let ready =
+            wait_for(Duration::from_secs(30), || raw_get(&self.url, "/-/ready").is_ok_and(|(status, _)| status == 200));
+        assert!(ready, "the server does not become ready");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(directory: &Path) -> (String, Child) {
+    let address = format!("127.0.0.1:{}", free_port());
+    let child = Command::new(env!("CARGO_BIN_EXE_afferent"))
+        .arg("serve")
+        .arg("--config")
+        .arg(directory)
+        .arg("--data")
+        .arg(directory.join("data"))
+        .args(["--listen", &address, "--classic-ports", "off"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary starts");
+    (format!("http://{address}"), child)
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+/// Asks again until `done` says yes; false when the time is over.
+pub(crate) fn wait_for(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if done() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
+/// Status and JSON body of a GET; an answer that is not JSON becomes a string.
+pub(crate) fn http_get(url: &str, target: &str) -> (u16, Value) {
+    let (status, body) = raw_get(url, target).unwrap_or_else(|e| panic!("GET {target}: {e}"));
+    let value =
+        serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+    (status, value)
+}
+
+/// A GET over a fresh connection, HTTP/1.0 so that the body ends with the connection.
+pub(crate) fn raw_get(url: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)> {
+    use std::io::{Error, Read, Write};
+    let host = url.trim_start_matches("http://");
+    let mut stream = std::net::TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    write!(stream, "GET {target} HTTP/1.0\r\nhost: {host}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let head = answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(|| Error::other("no end of headers"))?;
+    let status = std::str::from_utf8(&answer[..head]).ok().and_then(|h| h.split(' ').nth(1)?.parse().ok());
+    let status = status.ok_or_else(|| Error::other("no status line"))?;
+    Ok((status, answer.split_off(head + 4)))
+}
+
+/// Percent-encodes all but letters and digits.
+pub(crate) fn url_encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, b| {
+        let _ = if b.is_ascii_alphanumeric() { write!(out, "{}", b as char) } else { write!(out, "%{b:02X}") };
+        out
+    })
+}
