@@ -7,6 +7,7 @@ mod lexer;
 mod operators;
 pub mod parser;
 mod printer;
+pub mod testing;
 
 pub use ast_json::ast_to_json;
 pub use printer::prettify;

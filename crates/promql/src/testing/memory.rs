@@ -1,0 +1,245 @@
+//! Series in memory, to read from in tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{
+    CounterResetHint, FloatHistogram, LabelRequest, Labels, Matcher, Sample, SampleBuffer, SampleValue, SelectRequest,
+    SeriesSet, SeriesSource, SourceError, TimeRange, Timestamp, is_stale, stale_nan,
+};
+
+use super::TestingError;
+
+/// A store of series that forgets nothing and knows one tenant.
+///
+/// It treats histograms as Prometheus' storage does: the hint that is read back tells what was found when the sample was
+/// compared with the one before, and a stale marker after a histogram is a histogram.
+#[derive(Clone, Debug, Default)]
+pub struct MemorySource {
+    series: BTreeMap<Labels, Arc<SampleBuffer>>,
+}
+
+impl MemorySource {
+    /// An empty store.
+    pub fn new() -> Self {
+        MemorySource::default()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.series.clear();
+    }
+
+    /// Adds samples to a series, each later than all before; a sample at the time of the last one is ignored if it is equal.
+    pub fn append(&mut self, labels: &Labels, samples: impl IntoIterator<Item = Sample>) -> Result<(), TestingError> {
+        let buffer = Arc::make_mut(self.series.entry(labels.clone()).or_default());
+        for sample in samples {
+            let timestamp = sample.timestamp.ms();
+            match buffer.timestamps.last() {
+                Some(last) if *last == timestamp && equals_last(buffer, &sample.value) => continue,
+                Some(last) if *last >= timestamp => {
+                    return Err(TestingError::OutOfOrder { series: labels.to_string(), timestamp });
+                }
+                _ => push(buffer, sample),
+            }
+        }
+        Ok(())
+    }
+
+    fn matching<'a>(&'a self, matcher_sets: &'a [Vec<Matcher>], range: TimeRange) -> impl Iterator<Item = &'a Labels> {
+        self.series
+            .iter()
+            .filter(move |(labels, samples)| {
+                let selected = matcher_sets.is_empty() || matcher_sets.iter().any(|set| matches_all(labels, set));
+                selected && !within(&samples.timestamps, range).is_empty()
+            })
+            .map(|(labels, _)| labels)
+    }
+}
+
+fn matches_all(labels: &Labels, matchers: &[Matcher]) -> bool {
+    matchers.iter().all(|m| m.matches(labels.get(&m.name).unwrap_or("")))
+}
+
+fn within(timestamps: &[i64], range: TimeRange) -> std::ops::Range<usize> {
+    let start = timestamps.partition_point(|t| Timestamp(*t) < range.start);
+    let end = timestamps.partition_point(|t| Timestamp(*t) <= range.end);
+    start..end.max(start)
+}
+
+fn last_histogram(buffer: &SampleBuffer) -> Option<&Arc<FloatHistogram>> {
+    let (row, histogram) = buffer.histograms.last()?;
+    (*row as usize + 1 == buffer.len()).then_some(histogram)
+}
+
+fn equals_last(buffer: &SampleBuffer, value: &SampleValue) -> bool {
+    match (value, last_histogram(buffer)) {
+        (SampleValue::Float(v), None) => buffer.values.last().is_some_and(|last| last.to_bits() == v.to_bits()),
+        (SampleValue::Histogram(h), Some(last)) => last.same_data(h),
+        _ => false,
+    }
+}
+
+fn push(buffer: &mut SampleBuffer, sample: Sample) {
+    let timestamp = sample.timestamp.ms();
+    let previous = last_histogram(buffer).cloned();
+    match (sample.value, previous) {
+        (SampleValue::Float(v), Some(_)) if is_stale(v) => {
+            let stale = FloatHistogram { sum: stale_nan(), ..FloatHistogram::default() };
+            buffer.push_histogram(timestamp, Arc::new(stale));
+        }
+        (SampleValue::Float(v), _) => buffer.push_float(timestamp, v),
+        (SampleValue::Histogram(mut h), previous) => {
+            let hint = stored_hint(&h, previous.as_deref());
+            if hint != h.counter_reset_hint {
+                Arc::make_mut(&mut h).counter_reset_hint = hint;
+            }
+            buffer.push_histogram(timestamp, h);
+        }
+    }
+    buffer.set_last_start(sample.start_timestamp.map_or(0, Timestamp::ms));
+}
+
+/// The hint with which Prometheus' storage gives a histogram back (its `FloatHistogramAppender`): known only where the
+/// histogram continues the chunk of the one before.
+fn stored_hint(h: &FloatHistogram, previous: Option<&FloatHistogram>) -> CounterResetHint {
+    use CounterResetHint::{CounterReset, Gauge, NotCounterReset, Unknown};
+    if h.counter_reset_hint == Gauge {
+        return Gauge;
+    }
+    let explicit = if h.counter_reset_hint == CounterReset { CounterReset } else { Unknown };
+    let Some(previous) = previous else { return explicit };
+    if previous.counter_reset_hint == Gauge {
+        return Unknown;
+    }
+    if explicit == CounterReset {
+        return CounterReset;
+    }
+    if is_stale(h.sum) {
+        return NotCounterReset;
+    }
+    if is_stale(previous.sum) {
+        return Unknown;
+    }
+    if h.count < previous.count {
+        return CounterReset;
+    }
+    if h.schema != previous.schema || h.zero_threshold != previous.zero_threshold {
+        return Unknown;
+    }
+    let other_bounds = h.uses_custom_buckets() && h.custom_values != previous.custom_values;
+    let unhinted = FloatHistogram { counter_reset_hint: Unknown, ..h.clone() };
+    if other_bounds || unhinted.detect_reset(previous) { CounterReset } else { NotCounterReset }
+}
+
+struct MemorySet {
+    series: Vec<(Labels, Arc<SampleBuffer>)>,
+}
+
+impl SeriesSet for MemorySet {
+    fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    fn labels(&self, index: usize) -> Labels {
+        self.series[index].0.clone()
+    }
+
+    fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
+        let samples = &self.series[index].1;
+        let mut histograms = samples.histograms.iter().peekable();
+        for row in within(&samples.timestamps, range) {
+            while histograms.next_if(|(at, _)| (*at as usize) < row).is_some() {}
+            match histograms.next_if(|(at, _)| *at as usize == row) {
+                Some((_, histogram)) => out.push_histogram(samples.timestamps[row], Arc::clone(histogram)),
+                None => out.push_float(samples.timestamps[row], samples.values[row]),
+            }
+            out.set_last_start(samples.start_timestamps.get(row).copied().unwrap_or(0));
+        }
+        Ok(())
+    }
+}
+
+impl SeriesSource for MemorySource {
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
+        let series = self
+            .series
+            .iter()
+            .filter(|(labels, _)| matches_all(labels, request.matchers))
+            .filter(|(_, samples)| !within(&samples.timestamps, request.range).is_empty())
+            .map(|(labels, samples)| (labels.clone(), Arc::clone(samples)))
+            .collect();
+        Ok(Box::new(MemorySet { series }))
+    }
+
+    fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
+        let series = self.matching(request.matcher_sets, request.range);
+        Ok(limited(series.flat_map(|l| l.iter().map(|l| l.name.to_owned())).collect(), request.limit))
+    }
+
+    fn label_values(&self, name: &str, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
+        let series = self.matching(request.matcher_sets, request.range);
+        Ok(limited(series.filter_map(|l| l.get(name).map(str::to_owned)).collect(), request.limit))
+    }
+
+    fn series(&self, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {
+        Ok(limited(self.matching(request.matcher_sets, request.range).cloned().collect(), request.limit))
+    }
+}
+
+fn limited<T: Ord>(mut found: Vec<T>, limit: usize) -> Vec<T> {
+    found.sort_unstable();
+    found.dedup();
+    if limit > 0 {
+        found.truncate(limit);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram(count: f64, hint: CounterResetHint) -> SampleValue {
+        SampleValue::Histogram(Arc::new(FloatHistogram {
+            count,
+            counter_reset_hint: hint,
+            ..FloatHistogram::default()
+        }))
+    }
+
+    fn at(timestamp: i64, value: SampleValue) -> Sample {
+        Sample { timestamp: Timestamp(timestamp), start_timestamp: None, value }
+    }
+
+    fn read_all(source: &MemorySource) -> SampleBuffer {
+        let request =
+            SelectRequest { tenant: &model::Tenant::default(), matchers: &[], range: TimeRange::ALL, projection: None };
+        let mut out = SampleBuffer::default();
+        let set = source.select(&request).unwrap();
+        set.read(0, TimeRange::new(0, 100), &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn hints_tell_what_was_found() {
+        use CounterResetHint::{CounterReset, Gauge, NotCounterReset, Unknown};
+        let mut source = MemorySource::new();
+        let labels = Labels::from_pairs([("__name__", "h")]);
+        let counts = [(1.0, Unknown), (2.0, Unknown), (1.0, Unknown), (3.0, Gauge), (4.0, Unknown)];
+        let samples = counts.into_iter().enumerate().map(|(i, (count, hint))| at(i as i64, histogram(count, hint)));
+        source.append(&labels, samples).unwrap();
+        let hints: Vec<_> = read_all(&source).histograms.iter().map(|(_, h)| h.counter_reset_hint).collect();
+        assert_eq!(hints, [Unknown, NotCounterReset, CounterReset, Gauge, Unknown]);
+    }
+
+    #[test]
+    fn order_is_kept() {
+        let mut source = MemorySource::new();
+        let labels = Labels::from_pairs([("__name__", "m")]);
+        source.append(&labels, [Sample::float(Timestamp(5), 1.0), Sample::float(Timestamp(5), 1.0)]).unwrap();
+        assert!(source.append(&labels, [Sample::float(Timestamp(5), 2.0)]).is_err());
+        assert!(source.append(&labels, [Sample::float(Timestamp(4), 1.0)]).is_err());
+        assert_eq!(read_all(&source).timestamps, [5]);
+    }
+}

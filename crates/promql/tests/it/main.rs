@@ -1,0 +1,8 @@
+//! Tests of the crate from outside, in one binary.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests may fail and speak
+
+mod fuzz;
+mod generate;
+mod promqltest;
+mod syntax;
