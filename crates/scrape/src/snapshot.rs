@@ -35,7 +35,7 @@ pub struct ActiveTarget {
     pub scrape_pool: String,
     /// What is fetched.
     pub scrape_url: String,
-    /// The same with a local host name replaced by the one of the external URL.
+    /// The same with a local host name replaced by the one of [`crate::Options::external_url`].
     pub global_url: String,
     /// Labels before relabelling.
     pub discovered_labels: Labels,
@@ -97,4 +97,15 @@ pub struct TargetMetadata {
     pub labels: Labels,
     /// Families, in the order in which the target exposes them.
     pub families: Arc<[Arc<FamilyMetadata>]>,
+}
+
+/// What one relabelling rule did.
+#[derive(Clone, Debug)]
+pub struct RelabelStep {
+    /// The rule.
+    pub rule: config::RelabelConfig,
+    /// Labels after the rule, empty once the target is dropped.
+    pub output: Labels,
+    /// False from the rule on that dropped the target.
+    pub keep: bool,
 }
