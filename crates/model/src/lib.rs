@@ -9,6 +9,7 @@ pub mod histogram;
 mod labels;
 mod matcher;
 mod metadata;
+pub mod pattern;
 mod sample;
 mod sink;
 mod source;

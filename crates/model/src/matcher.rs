@@ -64,7 +64,7 @@ impl Matcher {
         let mut regex = None;
         if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
             alternatives = literal_alternatives(&value);
-            let compiled = Regex::new(&format!("^(?s:{value})$"))
+            let compiled = Regex::new(&format!("^(?s:{})$", crate::pattern::from_go(&value)))
                 .map_err(|e| MatcherError::Pattern { pattern: value.clone(), reason: last_line(&e.to_string()) })?;
             regex = Some(compiled);
         }
