@@ -9,6 +9,7 @@ use std::fmt;
 use model::float::{format_g, go_quote};
 
 use crate::functions::date::format_rfc3339;
+use crate::parser::line_and_column;
 
 /// How serious an annotation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,19 +333,6 @@ impl Annotations {
         };
         (of(Severity::Warning, "warning"), of(Severity::Info, "info"))
     }
-}
-
-/// `line:column` of a byte offset, both from 1, the column in bytes.
-fn line_and_column(query: &str, position: usize) -> String {
-    if query.is_empty() {
-        return "unknown position".to_owned();
-    }
-    let Some(before) = query.as_bytes().get(..position) else {
-        return "invalid position".to_owned();
-    };
-    let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-    let line_start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-    format!("{line}:{}", position - line_start + 1)
 }
 
 /// Go's `%.2g`: two significant digits, trailing zeros dropped.

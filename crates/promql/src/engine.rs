@@ -9,7 +9,7 @@ mod value;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{SeriesSource, Tenant, Timestamp};
 
@@ -18,6 +18,9 @@ pub use stats::{QueryStats, QueryTimings, StepStat};
 pub use value::{MatrixSeries, Value, VectorSample};
 
 use crate::annotations::Annotations;
+use crate::ast::{Expr, ValueType};
+use crate::eval::{Account, Evaluated, Evaluator, Query, Series, Steps, as_matrix, prepare};
+use crate::parser::{ParseOptions, parse};
 
 /// How queries are read and evaluated. The default is what Prometheus does without feature flags.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct EngineOptions {
     pub use_start_timestamps: bool,
     /// Treat `__type__` and `__unit__` as belonging to the metric name (`type-and-unit-labels`).
     pub type_and_unit_labels: bool,
+    /// Which experimental parts of the language are understood.
+    pub parse: ParseOptions,
 }
 
 impl Default for EngineOptions {
@@ -48,6 +53,7 @@ impl Default for EngineOptions {
             delayed_name_removal: false,
             use_start_timestamps: false,
             type_and_unit_labels: false,
+            parse: ParseOptions::default(),
         }
     }
 }
@@ -111,27 +117,135 @@ impl Engine {
         &self.options
     }
 
-    /// Evaluates `query` at one instant. The value is a scalar, string, vector, or (for range selectors) a matrix.
+    /// Evaluates `query` at one instant. The value is a scalar, string, vector, or (for range selectors and subqueries) a
+    /// matrix.
     pub fn instant(
         &self,
-        _source: &dyn SeriesSource,
-        _ctx: &QueryContext,
-        _query: &str,
-        _at: Timestamp,
+        source: &dyn SeriesSource,
+        ctx: &QueryContext,
+        query: &str,
+        at: Timestamp,
     ) -> Result<QueryResult, QueryError> {
-        Err(QueryError::Execution("the evaluator is not there yet".into()))
+        let steps = Steps { start: at.ms(), interval: 1, count: 1 };
+        let expr = |parsed: &Expr| prepare(parsed, at.ms(), at.ms(), 0);
+        self.run(source, ctx, query, steps, expr, |evaluated, kind, stats| {
+            instant_value(evaluated, kind, at.ms(), stats)
+        })
     }
 
-    /// Evaluates `query` at `start`, `start + step_ms`, ... up to and including `end`. The value is a matrix.
+    /// Evaluates `query` at `start`, `start + step_ms`, ... up to and including `end`. The value is a matrix, or the text of a
+    /// string literal.
     pub fn range(
         &self,
-        _source: &dyn SeriesSource,
-        _ctx: &QueryContext,
-        _query: &str,
-        _start: Timestamp,
-        _end: Timestamp,
-        _step_ms: i64,
+        source: &dyn SeriesSource,
+        ctx: &QueryContext,
+        query: &str,
+        start: Timestamp,
+        end: Timestamp,
+        step_ms: i64,
     ) -> Result<QueryResult, QueryError> {
-        Err(QueryError::Execution("the evaluator is not there yet".into()))
+        if step_ms <= 0 {
+            return Err(QueryError::Parse("zero or negative query resolution step widths are not accepted".to_owned()));
+        }
+        let steps = Steps::between(start.ms(), end.ms(), step_ms);
+        let expr = |parsed: &Expr| {
+            let kind = parsed.value_type();
+            if !matches!(kind, ValueType::Scalar | ValueType::Vector) {
+                return Err(QueryError::Parse(format!(
+                    "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+                    kind.documented()
+                )));
+            }
+            prepare(parsed, start.ms(), end.ms(), step_ms)
+        };
+        self.run(source, ctx, query, steps, expr, |evaluated, _, stats| Ok(range_value(evaluated, steps, stats)))
     }
+
+    fn run(
+        &self,
+        source: &dyn SeriesSource,
+        ctx: &QueryContext,
+        text: &str,
+        steps: Steps,
+        to_plan: impl FnOnce(&Expr) -> Result<Expr, QueryError>,
+        to_value: impl FnOnce(Evaluated, ValueType, &mut QueryTimings) -> Result<Value, QueryError>,
+    ) -> Result<QueryResult, QueryError> {
+        let begin = Instant::now();
+        let parsed = parse(text, &self.options.parse).map_err(|e| QueryError::Parse(e.to_string()))?;
+        let mut timings = QueryTimings { parse: begin.elapsed(), ..QueryTimings::default() };
+
+        let prepare_begin = Instant::now();
+        let kind = parsed.value_type();
+        let plan = to_plan(&parsed)?;
+        let timeout = ctx.timeout.map_or(self.options.timeout, |t| t.min(self.options.timeout));
+        let query = Query {
+            source,
+            tenant: &ctx.tenant,
+            cancel: &ctx.cancel,
+            deadline: begin.checked_add(timeout),
+            options: &self.options,
+            lookback_ms: ctx.lookback_delta_ms.filter(|l| *l > 0).unwrap_or(self.options.lookback_delta_ms),
+            account: Account::new(self.options.max_samples),
+        };
+        timings.prepare = prepare_begin.elapsed();
+
+        let eval_begin = Instant::now();
+        let mut evaluator = Evaluator::new(&query, steps);
+        let evaluated = evaluator.eval(&plan)?;
+        let evaluated = match evaluated {
+            Evaluated::Vector(series) => Evaluated::Vector(evaluator.drop_marked_names(series)?),
+            Evaluated::Ranges(ranges) => Evaluated::Ranges(evaluator.drop_marked_range_names(ranges)?),
+            other => other,
+        };
+        timings.inner_eval = eval_begin.elapsed();
+        let value = to_value(evaluated, kind, &mut timings)?;
+        timings.eval_total = prepare_begin.elapsed();
+        timings.total = begin.elapsed();
+        let stats = QueryStats::collect(&evaluator.stats, steps, query.account.peak(), ctx.per_step_stats, timings);
+        Ok(QueryResult { value, annotations: evaluator.notes, stats })
+    }
+}
+
+fn instant_value(
+    evaluated: Evaluated,
+    kind: ValueType,
+    at: i64,
+    timings: &mut QueryTimings,
+) -> Result<Value, QueryError> {
+    Ok(match evaluated {
+        Evaluated::Text(text) => Value::String(at, text),
+        Evaluated::Scalar(column) => Value::Scalar(at, column.first().copied().unwrap_or(f64::NAN)),
+        Evaluated::Ranges(ranges) => Value::Matrix(sorted(ranges.into_iter().map(|(m, _)| m).collect(), timings)),
+        Evaluated::Vector(series) if kind == ValueType::Scalar => {
+            Value::Scalar(at, series.first().and_then(|s| s.float(0)).unwrap_or(f64::NAN))
+        }
+        Evaluated::Vector(series) => Value::Vector(
+            series
+                .into_iter()
+                .filter_map(|s| {
+                    let value = s.value(0)?;
+                    Some(VectorSample { labels: s.labels, timestamp: at, value })
+                })
+                .collect(),
+        ),
+    })
+}
+
+fn range_value(evaluated: Evaluated, steps: Steps, timings: &mut QueryTimings) -> Value {
+    let series = match evaluated {
+        Evaluated::Text(text) => return Value::String(steps.start, text),
+        Evaluated::Scalar(column) => vec![Series::of_scalar(column)],
+        Evaluated::Vector(series) => series,
+        Evaluated::Ranges(ranges) => {
+            return Value::Matrix(sorted(ranges.into_iter().map(|(m, _)| m).collect(), timings));
+        }
+    };
+    Value::Matrix(sorted(series.into_iter().map(|s| as_matrix(s, steps)).collect(), timings))
+}
+
+fn sorted(mut matrix: Vec<MatrixSeries>, timings: &mut QueryTimings) -> Vec<MatrixSeries> {
+    let begin = Instant::now();
+    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+    timings.result_sort = begin.elapsed();
+    matrix
 }

@@ -14,4 +14,5 @@ pub use printer::prettify;
 
 pub mod annotations;
 pub mod engine;
+mod eval;
 mod functions;

@@ -106,6 +106,7 @@ pub fn suite_engine() -> Engine {
         delayed_name_removal: true,
         use_start_timestamps: true,
         type_and_unit_labels: false,
+        parse: crate::parser::ParseOptions::default(),
     })
 }
 

@@ -29,6 +29,8 @@ pub enum QueryError {
 impl QueryError {
     /// The stage named by timeouts and cancellations.
     pub(crate) const EXECUTION: &'static str = "query execution";
+    /// The same, while the tree is evaluated.
+    pub(crate) const EVALUATION: &'static str = "expression evaluation";
 
     /// An execution error with this text.
     pub(crate) fn execution(text: impl Into<String>) -> Self {

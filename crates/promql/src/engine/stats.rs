@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::eval::{SampleStats, Steps};
+
 /// A figure for one step of a range query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepStat {
@@ -43,4 +45,27 @@ pub struct QueryStats {
     pub samples_read_per_step: Option<Vec<StepStat>>,
     /// Where the time went.
     pub timings: QueryTimings,
+}
+
+impl QueryStats {
+    pub(crate) fn collect(
+        samples: &SampleStats,
+        steps: Steps,
+        peak: usize,
+        per_step: bool,
+        timings: QueryTimings,
+    ) -> Self {
+        let by_step = |figures: &[u64]| {
+            let stat = |(step, value): (usize, &u64)| StepStat { timestamp: steps.at(step), value: *value };
+            per_step.then(|| figures.iter().enumerate().map(stat).collect())
+        };
+        QueryStats {
+            total_queryable_samples: samples.total.iter().sum(),
+            samples_read: samples.read.iter().sum(),
+            peak_samples: peak as u64,
+            total_queryable_samples_per_step: by_step(&samples.total),
+            samples_read_per_step: by_step(&samples.read),
+            timings,
+        }
+    }
 }

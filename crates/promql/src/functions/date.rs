@@ -21,7 +21,7 @@ pub(crate) struct Utc {
 pub(crate) fn utc(seconds: i64) -> Utc {
     let days = seconds.div_euclid(86_400);
     let of_day = seconds.rem_euclid(86_400) as u32;
-    let shifted = days + 719_468;
+    let shifted = days.saturating_add(719_468);
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -51,6 +51,21 @@ pub(crate) fn days_in_month(year: i64, month: u32) -> u32 {
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
+}
+
+/// The function of that name, from seconds since the epoch.
+pub(crate) fn date_function(name: &str) -> Option<fn(Utc) -> f64> {
+    Some(match name {
+        "day_of_month" => |t| f64::from(t.day),
+        "day_of_week" => |t| f64::from(t.weekday),
+        "day_of_year" => |t| f64::from(t.day_of_year),
+        "days_in_month" => |t| f64::from(days_in_month(t.year, t.month)),
+        "hour" => |t| f64::from(t.hour),
+        "minute" => |t| f64::from(t.minute),
+        "month" => |t| f64::from(t.month),
+        "year" => |t| t.year as f64,
+        _ => return None,
+    })
 }
 
 /// `2006-01-02T15:04:05Z`.

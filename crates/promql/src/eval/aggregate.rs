@@ -1,0 +1,321 @@
+//! `sum`, `avg`, `count`, `min`, `max`, `group`, `stddev`, `stdvar`, `quantile`.
+//!
+//! Input series stream through and are added to their group's cells, one cell per step; where the operand allows it, they are
+//! never in memory all at once.
+
+use std::sync::Arc;
+
+use model::histogram::{HistogramSum, IncompatibleSchema, kahan_inc};
+use model::{FloatHistogram, METRIC_NAME, Projection, SampleValue};
+
+use super::grouping::Grouping;
+use super::range_call::can_stream;
+use super::select::{Sink, pinned_name};
+use super::{Evaluator, Series, is_present};
+use crate::annotations::{Annotations, HistogramOperation, Notice};
+use crate::ast::{Aggregate, AggregateOp, Expr};
+use crate::engine::QueryError;
+use crate::functions::histogram_range::{HistogramMean, SeenHints};
+use crate::functions::over_time::Mean;
+use crate::functions::quantile::quantile;
+use crate::functions::range_function;
+
+/// What one group has gathered at one step.
+#[derive(Clone, Default)]
+struct Cell {
+    floats: FloatCell,
+    histograms: Option<Box<HistogramCell>>,
+    /// Histograms with exponential and custom buckets met; the rest of the step is ignored.
+    incompatible: bool,
+    drop_name: bool,
+}
+
+#[derive(Clone, Default)]
+enum FloatCell {
+    #[default]
+    Empty,
+    /// Sum and rounding error.
+    Sum(f64, f64),
+    Mean(Mean),
+    /// A count, or the constant of `group`.
+    Number(f64),
+    Extreme(f64),
+    /// Count, mean and sum of squared distances (Welford).
+    Spread(f64, f64, f64),
+    All(Vec<f64>),
+}
+
+#[derive(Clone)]
+struct HistogramCell {
+    value: HistogramValue,
+    hints: SeenHints,
+}
+
+#[derive(Clone)]
+enum HistogramValue {
+    Sum(HistogramSum),
+    Mean(HistogramMean),
+}
+
+/// The groups of one aggregation.
+struct Groups<'a> {
+    op: AggregateOp,
+    grouping: Grouping<'a>,
+    /// By group, then step.
+    cells: Vec<Vec<Cell>>,
+    steps: usize,
+    position: usize,
+}
+
+impl Evaluator<'_> {
+    pub(crate) fn eval_aggregate(&mut self, aggregate: &Aggregate) -> Result<Vec<Series>, QueryError> {
+        match aggregate.op {
+            AggregateOp::CountValues => return self.eval_count_values(aggregate),
+            op if op.takes_param() && op != AggregateOp::Quantile => return self.eval_ranked(aggregate),
+            _ => {}
+        }
+        let quantiles = match &aggregate.param {
+            Some(param) => {
+                let column = self.eval_scalar(param)?;
+                self.check_quantile_range(&column, param);
+                column
+            }
+            None => Vec::new(),
+        };
+        let mut groups = Groups {
+            op: aggregate.op,
+            grouping: Grouping::new(aggregate),
+            cells: Vec::new(),
+            steps: self.steps.count,
+            position: aggregate.expr.span().start,
+        };
+        let before = self.query.account.current();
+        let mut notes = Annotations::default();
+        let account = &self.query.account;
+        self.stream_vector(aggregate, &mut |batch| {
+            let mut held = 0;
+            for series in batch {
+                held += series.samples();
+                groups.add(&series, &mut notes);
+            }
+            account.release(held.min(account.current().saturating_sub(before)));
+            Ok(())
+        })?;
+        let result = groups.finish(&quantiles, &mut notes);
+        self.notes.merge(notes);
+        Ok(result)
+    }
+
+    fn check_quantile_range(&mut self, column: &[f64], param: &Expr) {
+        let position = param.span().start;
+        let mut warn = |q: f64| self.notes.add(Notice::InvalidQuantile(q).at(position));
+        if column.iter().any(|q| q.is_nan()) {
+            warn(f64::NAN);
+        }
+        let highest = column.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let lowest = column.iter().copied().fold(f64::INFINITY, f64::min);
+        if highest > 1.0 {
+            warn(highest);
+        }
+        if lowest < 0.0 {
+            warn(lowest);
+        }
+    }
+
+    /// Hands the operand's series on, in portions where its kind allows it, with only the labels that the grouping reads.
+    fn stream_vector(&mut self, aggregate: &Aggregate, sink: Sink<'_>) -> Result<(), QueryError> {
+        let projected = |name: Option<&str>| {
+            name?;
+            let mut names = aggregate.grouping.clone();
+            if aggregate.without {
+                names.retain(|n| n != METRIC_NAME);
+                return Some(Projection::Without(names));
+            }
+            for also in [METRIC_NAME, "__type__"] {
+                if !names.iter().any(|n| n == also) {
+                    names.push(also.to_owned());
+                }
+            }
+            Some(Projection::Only(names))
+        };
+        match &*aggregate.expr {
+            Expr::Vector(selector) => {
+                let projection = projected(pinned_name(selector));
+                self.stream_vector_selector(selector, projection.as_ref(), sink)
+            }
+            Expr::Call(call) if can_stream(call, self.query.options.delayed_name_removal) => {
+                let function = range_function(call.func.name);
+                let Some(function) = function else { return sink(self.eval_vector(&aggregate.expr)?) };
+                let name = call.args.iter().find_map(|a| a.selector()).and_then(pinned_name);
+                let projection = projected(name);
+                self.stream_range_call(call, function, projection.as_ref(), sink)
+            }
+            other => sink(self.eval_vector(other)?),
+        }
+    }
+}
+
+impl Groups<'_> {
+    fn add(&mut self, series: &Series, notes: &mut Annotations) {
+        let group = self.grouping.group_of(&series.labels);
+        if group == self.cells.len() {
+            self.cells.push(vec![Cell::default(); self.steps]);
+        }
+        let cells = &mut self.cells[group];
+        for (cell, v) in cells.iter_mut().zip(&series.floats) {
+            if is_present(*v) && !cell.incompatible {
+                cell.drop_name |= series.drop_name;
+                cell.floats.add(self.op, *v);
+            }
+        }
+        for (step, h) in &series.histograms {
+            let cell = &mut cells[*step as usize];
+            if !cell.incompatible {
+                cell.add_histogram(self.op, h, series, self.position, notes);
+            }
+        }
+    }
+
+    fn finish(mut self, quantiles: &[f64], notes: &mut Annotations) -> Vec<Series> {
+        let mut result = Vec::with_capacity(self.grouping.len());
+        for (group, cells) in std::mem::take(&mut self.cells).into_iter().enumerate() {
+            let mut out = Series::new(self.grouping.labels(group).clone());
+            for (step, cell) in cells.into_iter().enumerate() {
+                let drop_name = cell.drop_name;
+                let q = quantiles.get(step).copied().unwrap_or(f64::NAN);
+                if let Some(value) = cell.finish(self.op, q, self.position, notes) {
+                    out.set(step, value, self.steps);
+                    out.drop_name = drop_name;
+                }
+            }
+            if !out.is_empty() {
+                result.push(out);
+            }
+        }
+        result
+    }
+}
+
+impl FloatCell {
+    fn add(&mut self, op: AggregateOp, v: f64) {
+        match self {
+            FloatCell::Empty => *self = FloatCell::first(op, v),
+            FloatCell::Sum(sum, error) => (*sum, *error) = kahan_inc(v, *sum, *error),
+            FloatCell::Mean(mean) => mean.add(v),
+            FloatCell::Number(n) if op == AggregateOp::Count => *n += 1.0,
+            FloatCell::Number(_) => {}
+            FloatCell::Extreme(best) => {
+                let beats = if op == AggregateOp::Max { *best < v } else { *best > v };
+                if beats || best.is_nan() {
+                    *best = v;
+                }
+            }
+            FloatCell::Spread(count, mean, squares) => {
+                *count += 1.0;
+                let delta = v - *mean;
+                *mean += delta / *count;
+                *squares += delta * (v - *mean);
+            }
+            FloatCell::All(values) => values.push(v),
+        }
+    }
+
+    fn first(op: AggregateOp, v: f64) -> Self {
+        match op {
+            AggregateOp::Sum => FloatCell::Sum(v, 0.0),
+            AggregateOp::Avg => FloatCell::Mean(Mean::new(v)),
+            AggregateOp::Min | AggregateOp::Max => FloatCell::Extreme(v),
+            AggregateOp::Stddev | AggregateOp::Stdvar => {
+                FloatCell::Spread(1.0, v, if v.is_finite() { 0.0 } else { f64::NAN })
+            }
+            AggregateOp::Quantile => FloatCell::All(vec![v]),
+            _ => FloatCell::Number(1.0),
+        }
+    }
+}
+
+impl Cell {
+    fn add_histogram(
+        &mut self,
+        op: AggregateOp,
+        h: &Arc<FloatHistogram>,
+        series: &Series,
+        position: usize,
+        notes: &mut Annotations,
+    ) {
+        match op {
+            AggregateOp::Sum | AggregateOp::Avg => {}
+            AggregateOp::Count | AggregateOp::Group => {
+                self.drop_name |= series.drop_name;
+                self.floats.add(op, 1.0);
+                return;
+            }
+            other => {
+                notes.add(Notice::HistogramIgnoredInAggregation { aggregation: other.as_str() }.at(position));
+                return;
+            }
+        }
+        self.drop_name |= series.drop_name;
+        let added = match &mut self.histograms {
+            None => {
+                let value = match op {
+                    AggregateOp::Sum => HistogramValue::Sum(HistogramSum::new((**h).clone())),
+                    _ => HistogramValue::Mean(HistogramMean::new((**h).clone())),
+                };
+                let mut hints = SeenHints::default();
+                hints.see(h.counter_reset_hint);
+                self.histograms = Some(Box::new(HistogramCell { value, hints }));
+                return;
+            }
+            Some(cell) => {
+                cell.hints.see(h.counter_reset_hint);
+                match &mut cell.value {
+                    HistogramValue::Sum(sum) => sum.add(h).map(|merged| merged.bounds_reconciled),
+                    HistogramValue::Mean(mean) => mean.add(h),
+                }
+            }
+        };
+        match added {
+            Ok(true) => {
+                notes.add(Notice::MismatchedCustomBuckets(HistogramOperation::Aggregation).at(position));
+            }
+            Ok(false) => {}
+            Err(IncompatibleSchema) => {
+                let metric = series.labels.metric_name();
+                notes.add(Notice::MixedExponentialCustom { metric }.at(position));
+                self.incompatible = true;
+            }
+        }
+    }
+
+    fn finish(self, op: AggregateOp, q: f64, position: usize, notes: &mut Annotations) -> Option<SampleValue> {
+        if let Some(histograms) = self.histograms {
+            if !matches!(self.floats, FloatCell::Empty) {
+                notes.add(Notice::MixedFloatsHistogramsAggregation.at(position));
+                return None;
+            }
+            if self.incompatible {
+                return None;
+            }
+            if histograms.hints.collide() {
+                notes.add(Notice::CounterResetCollision(HistogramOperation::Aggregation).at(position));
+            }
+            let mut value = match histograms.value {
+                HistogramValue::Sum(sum) => sum.finish(),
+                HistogramValue::Mean(mean) => mean.finish(),
+            };
+            value.compact();
+            return Some(SampleValue::Histogram(Arc::new(value)));
+        }
+        let value = match self.floats {
+            FloatCell::Empty => return None,
+            FloatCell::Sum(sum, error) => sum + error,
+            FloatCell::Mean(mean) => mean.value(),
+            FloatCell::Number(n) | FloatCell::Extreme(n) => n,
+            FloatCell::Spread(count, _, squares) if op == AggregateOp::Stdvar => squares / count,
+            FloatCell::Spread(count, _, squares) => (squares / count).sqrt(),
+            FloatCell::All(mut values) => quantile(q, &mut values),
+        };
+        Some(SampleValue::Float(value))
+    }
+}

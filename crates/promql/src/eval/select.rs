@@ -1,0 +1,311 @@
+//! Reading series from the source: each is decoded once and swept over all steps, many series in parallel.
+
+use std::sync::Arc;
+
+use model::{
+    FloatHistogram, MatchOp, Projection, SampleBuffer, SampleValue, SelectRequest, SeriesSet, TimeRange, is_stale,
+    stale_nan,
+};
+use rayon::prelude::*;
+
+use super::account::SampleStats;
+use super::series::{Series, Steps, histogram_samples};
+use super::windows::Samples;
+use super::{Evaluator, Query};
+use crate::annotations::Annotations;
+use crate::ast::{At, VectorSelector};
+use crate::engine::{MatrixSeries, QueryError};
+
+/// Series that one task works on.
+const BATCH: usize = 64;
+/// Tasks whose results are in memory at one time.
+const WAVE: usize = 64;
+
+/// Memory that a task uses again for each of its series.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    pub(crate) buffer: SampleBuffer,
+    pub(crate) samples: Samples,
+}
+
+/// What a task has made of its series.
+pub(crate) struct Batch {
+    pub(crate) series: Vec<Series>,
+    pub(crate) stats: SampleStats,
+    pub(crate) notes: Annotations,
+}
+
+/// Receives the series of a vector in portions.
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(Vec<Series>) -> Result<(), QueryError>;
+
+/// The time at which data is looked up for a step.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookup {
+    pub(crate) at: Option<i64>,
+    pub(crate) offset: i64,
+}
+
+impl Lookup {
+    pub(crate) fn new(at: Option<At>, offset: i64) -> Self {
+        let at = match at {
+            Some(At::Timestamp(t)) => Some(t),
+            // `start()` and `end()` were resolved before evaluation.
+            Some(At::Start | At::End) | None => None,
+        };
+        Lookup { at, offset }
+    }
+
+    pub(crate) fn of(selector: &VectorSelector) -> Self {
+        Lookup::new(selector.at, selector.offset_ms)
+    }
+
+    pub(crate) fn time(&self, step_time: i64) -> i64 {
+        self.at.unwrap_or(step_time).saturating_sub(self.offset)
+    }
+
+    /// First and last time that is looked up.
+    pub(crate) fn extent(&self, steps: Steps) -> (i64, i64) {
+        (self.time(steps.start), self.time(steps.end()))
+    }
+}
+
+impl<'q> Query<'q> {
+    pub(crate) fn select(
+        &self,
+        selector: &VectorSelector,
+        range: TimeRange,
+        projection: Option<&Projection>,
+    ) -> Result<Box<dyn SeriesSet + 'q>, QueryError> {
+        let request = SelectRequest { tenant: self.tenant, matchers: &selector.matchers, range, projection };
+        Ok(self.source.select(&request)?)
+    }
+}
+
+/// The metric name where a matcher pins it.
+pub(crate) fn pinned_name(selector: &VectorSelector) -> Option<&str> {
+    let is_name = |m: &&model::Matcher| m.name == model::METRIC_NAME && m.op == MatchOp::Equal && !m.value.is_empty();
+    selector.matchers.iter().find(is_name).map(|m| m.value.as_str())
+}
+
+impl Evaluator<'_> {
+    /// Runs `work` for each of `count` series, in parallel where there are many, and hands the series on in order.
+    pub(crate) fn for_each_series(
+        &mut self,
+        count: usize,
+        work: impl Fn(usize, &mut Scratch, &mut Batch) -> Result<(), QueryError> + Sync,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        let query = self.query;
+        let steps = self.steps.count;
+        let run = |batch: usize| -> Result<Batch, QueryError> {
+            query.check()?;
+            let mut out = Batch { series: Vec::new(), stats: SampleStats::new(steps), notes: Annotations::default() };
+            let mut scratch = Scratch::default();
+            for index in batch * BATCH..count.min((batch + 1) * BATCH) {
+                work(index, &mut scratch, &mut out)?;
+            }
+            Ok(out)
+        };
+        let batches = count.div_ceil(BATCH);
+        for wave in (0..batches).step_by(WAVE) {
+            let end = batches.min(wave + WAVE);
+            let done: Result<Vec<Batch>, QueryError> = if end - wave == 1 {
+                run(wave).map(|b| vec![b])
+            } else {
+                (wave..end).into_par_iter().map(run).collect()
+            };
+            for batch in done? {
+                self.stats.merge(&batch.stats);
+                self.notes.merge(batch.notes);
+                sink(batch.series)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An instant vector selector: at each step the newest sample that is not older than the lookback.
+    pub(crate) fn eval_vector_selector(&mut self, selector: &VectorSelector) -> Result<Vec<Series>, QueryError> {
+        let mut all = Vec::new();
+        self.stream_vector_selector(selector, None, &mut |series| {
+            all.extend(series);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    pub(crate) fn stream_vector_selector(
+        &mut self,
+        selector: &VectorSelector,
+        projection: Option<&Projection>,
+        sink: Sink<'_>,
+    ) -> Result<(), QueryError> {
+        if selector.smoothed {
+            return self.stream_smoothed(selector, projection, sink);
+        }
+        let (query, steps, lookup) = (self.query, self.steps, Lookup::of(selector));
+        let (first, last) = lookup.extent(steps);
+        let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
+        let set = query.select(selector, range, projection)?;
+        let set = set.as_ref();
+        self.for_each_series(
+            set.len(),
+            |index, scratch, batch| {
+                scratch.buffer.clear();
+                set.read(index, range, &mut scratch.buffer)?;
+                let mut series = Series { ..Series::new(model::Labels::empty()) };
+                let mut taken = 0;
+                sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
+                    let (value, weight) = row.value();
+                    taken += weight;
+                    batch.stats.count(step, weight as u64);
+                    series.set(step, value, steps.count);
+                });
+                if taken > 0 {
+                    query.account.take(taken)?;
+                    series.labels = set.labels(index);
+                    batch.series.push(series);
+                }
+                Ok(())
+            },
+            sink,
+        )
+    }
+
+    /// `timestamp(selector)` and `start_timestamp(selector)`: times of the samples instead of their values, in seconds.
+    pub(crate) fn eval_sample_times(
+        &mut self,
+        selector: &VectorSelector,
+        start_times: bool,
+    ) -> Result<Vec<Series>, QueryError> {
+        let (query, steps) = (self.query, self.steps);
+        let lookup = match Lookup::of(selector) {
+            // Prometheus ignores the offset of a pinned selector here.
+            Lookup { at: Some(at), .. } => Lookup { at: Some(at), offset: 0 },
+            free => free,
+        };
+        let (first, last) = lookup.extent(steps);
+        let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
+        let set = query.select(selector, range, None)?;
+        let set = set.as_ref();
+        let mut all = Vec::new();
+        self.for_each_series(
+            set.len(),
+            |index, scratch, batch| {
+                scratch.buffer.clear();
+                set.read(index, range, &mut scratch.buffer)?;
+                let mut column = vec![stale_nan(); steps.count];
+                let mut taken = 0;
+                sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
+                    taken += 1;
+                    batch.stats.count(step, 1);
+                    column[step] = if start_times { row.start() as f64 / 1000.0 } else { row.time() as f64 / 1000.0 };
+                });
+                if taken > 0 {
+                    query.account.take(taken)?;
+                    batch.series.push(Series { floats: column, ..Series::new(set.labels(index)) });
+                }
+                Ok(())
+            },
+            &mut |series| {
+                all.extend(series);
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    /// A range selector as the result of the query: the samples themselves.
+    pub(crate) fn eval_bare_matrix(
+        &mut self,
+        matrix: &crate::ast::MatrixSelector,
+    ) -> Result<Vec<(MatrixSeries, bool)>, QueryError> {
+        let (query, lookup) = (self.query, Lookup::of(&matrix.selector));
+        let end = lookup.time(self.steps.start);
+        let start = end.saturating_sub(matrix.range_ms);
+        let before = if matrix.selector.anchored || matrix.selector.smoothed { query.lookback_ms } else { 0 };
+        let after = if matrix.selector.smoothed { query.lookback_ms } else { 0 };
+        let range = TimeRange::new(start.saturating_sub(before) + 1, end.saturating_add(after));
+        let set = query.select(&matrix.selector, range, None)?;
+        let mut result = Vec::new();
+        let (mut buffer, mut samples) = (SampleBuffer::default(), Samples::default());
+        for index in 0..set.len() {
+            query.check()?;
+            buffer.clear();
+            set.read(index, range, &mut buffer)?;
+            samples.load(&buffer, false);
+            if before > 0 && !samples.histograms.is_empty() {
+                let modifier = if matrix.selector.anchored { "anchored" } else { "smoothed" };
+                return Err(QueryError::execution(format!("{modifier} modifier is not supported with histograms")));
+            }
+            let floats: Vec<(i64, f64)> = if before > 0 {
+                super::smooth::extend_floats(&samples, start, end, matrix.selector.smoothed)
+            } else {
+                samples.float_times.iter().copied().zip(samples.floats.iter().copied()).collect()
+            };
+            let histograms: Vec<(i64, Arc<FloatHistogram>)> =
+                samples.histogram_times.iter().copied().zip(samples.histograms.iter().cloned()).collect();
+            let weight = floats.len() + histograms.iter().map(|(_, h)| histogram_samples(h)).sum::<usize>();
+            if weight > 0 {
+                query.account.take(weight)?;
+                self.stats.count(0, weight as u64);
+                result.push((MatrixSeries { labels: set.labels(index), floats, histograms }, false));
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// One row of a buffer.
+struct Row<'a> {
+    buffer: &'a SampleBuffer,
+    row: usize,
+    histogram: Option<&'a Arc<FloatHistogram>>,
+}
+
+impl Row<'_> {
+    fn value(&self) -> (SampleValue, usize) {
+        match self.histogram {
+            Some(h) => (SampleValue::Histogram(Arc::clone(h)), histogram_samples(h)),
+            None => (SampleValue::Float(self.buffer.values[self.row]), 1),
+        }
+    }
+
+    fn time(&self) -> i64 {
+        self.buffer.timestamps[self.row]
+    }
+
+    fn start(&self) -> i64 {
+        self.buffer.start_timestamps.get(self.row).copied().unwrap_or(0)
+    }
+
+    fn is_stale(&self) -> bool {
+        is_stale(self.histogram.map_or(self.buffer.values[self.row], |h| h.sum))
+    }
+}
+
+/// The time in milliseconds of the live sample at each step.
+pub(crate) fn sample_times(buffer: &SampleBuffer, steps: Steps, lookup: Lookup, lookback_ms: i64) -> Vec<f64> {
+    let mut times = vec![stale_nan(); steps.count];
+    sweep(buffer, steps, lookup, lookback_ms, |step, row| times[step] = row.time() as f64);
+    times
+}
+
+/// Calls `visit` for every step that has a live sample: the newest one with `time - lookback < t <= time`.
+fn sweep(buffer: &SampleBuffer, steps: Steps, lookup: Lookup, lookback_ms: i64, mut visit: impl FnMut(usize, Row<'_>)) {
+    let mut next = 0;
+    for step in 0..steps.count {
+        let time = lookup.time(steps.at(step));
+        while next < buffer.timestamps.len() && buffer.timestamps[next] <= time {
+            next += 1;
+        }
+        let Some(row) = next.checked_sub(1) else { continue };
+        if buffer.timestamps[row] <= time.saturating_sub(lookback_ms) {
+            continue;
+        }
+        let at = buffer.histograms.binary_search_by_key(&(row as u32), |(r, _)| *r);
+        let row = Row { buffer, row, histogram: at.ok().map(|at| &buffer.histograms[at].1) };
+        if !row.is_stale() {
+            visit(step, row);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `label_replace`, `label_join`, and the labels that `absent` infers.
+
+use model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp};
+use regex::Regex;
+
+use crate::ast::Expr;
+use crate::engine::QueryError;
+use crate::eval::Series;
+
+/// The text of a string argument.
+pub(crate) fn text_of(expr: &Expr) -> &str {
+    match expr.unwrapped() {
+        Expr::String(text) => &text.value,
+        _ => "",
+    }
+}
+
+/// Sets `dst` to the expanded replacement wherever the whole value of `src` matches. `args` are the five of the call.
+pub(crate) fn label_replace(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
+    let [dst, replacement, src, pattern] = [1, 2, 3, 4].map(|i| text_of(&args[i]));
+    let regex = Regex::new(&format!("^(?s:{pattern})$"))
+        .map_err(|_| QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
+    if dst.is_empty() {
+        return Err(QueryError::execution(format!("invalid destination label name in label_replace(): {dst}")));
+    }
+    let mut value = String::new();
+    for one in series {
+        if let Some(captures) = regex.captures(one.labels.get(src).unwrap_or("")) {
+            value.clear();
+            captures.expand(replacement, &mut value);
+            set_label(one, dst, &value);
+        }
+    }
+    Ok(())
+}
+
+/// Sets `dst` to the values of some labels, joined.
+pub(crate) fn label_join(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
+    let (dst, separator) = (text_of(&args[1]), text_of(&args[2]));
+    let sources: Vec<&str> = args[3..].iter().map(text_of).collect();
+    if let Some(bad) = sources.iter().find(|s| s.is_empty()) {
+        return Err(QueryError::execution(format!("invalid source label name in label_join(): {bad}")));
+    }
+    if dst.is_empty() {
+        return Err(QueryError::execution(format!("invalid destination label name in label_join(): {dst}")));
+    }
+    for one in series {
+        let value = {
+            let values: Vec<&str> = sources.iter().map(|s| one.labels.get(s).unwrap_or("")).collect();
+            values.join(separator)
+        };
+        set_label(one, dst, &value);
+    }
+    Ok(())
+}
+
+fn set_label(series: &mut Series, name: &str, value: &str) {
+    let mut builder = series.labels.to_builder();
+    builder.set(name, value);
+    series.labels = builder.build();
+    if name == METRIC_NAME {
+        // A name that was given on purpose is not dropped.
+        series.drop_name = false;
+    }
+}
+
+/// The labels that the selector of `absent(...)` pins. A label that is matched twice is left out.
+pub(crate) fn labels_for_absent(expr: &Expr) -> Labels {
+    let Some(selector) = expr.unwrapped().selector() else {
+        return Labels::empty();
+    };
+    let mut labels = LabelsBuilder::default();
+    let mut seen: Vec<&str> = Vec::new();
+    for matcher in selector.matchers.iter().filter(|m| m.name != METRIC_NAME) {
+        if matcher.op == MatchOp::Equal && !seen.contains(&matcher.name.as_str()) {
+            labels.set(&matcher.name, &matcher.value);
+            seen.push(&matcher.name);
+        } else {
+            labels.remove(&matcher.name);
+        }
+    }
+    labels.build()
+}
