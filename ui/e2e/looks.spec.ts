@@ -1,0 +1,68 @@
+// Accessibility in both themes, and the width of a phone.
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { CPU, chart, expect, explore, hasInk, test } from './page';
+
+const VIEWS: [string, string, (page: Page) => Promise<void>][] = [
+  [
+    'explore-graph',
+    explore({ A: CPU, B: 'node_memory_MemAvailable_bytes' }),
+    (page) => expect(chart(page)).toBeVisible(),
+  ],
+  ['explore-table', explore({ A: 'up', tab: 'table' }), (page) => expect(page.locator('.result')).toBeVisible()],
+  ['explore-error', explore({ A: 'sum(' }), (page) => expect(page.locator('.query-error')).toBeVisible()],
+  ['explore-empty', '/explore', (page) => expect(page.locator('.starters')).toBeVisible()],
+  [
+    'targets',
+    '/targets',
+    async (page) => {
+      await page.locator('.target-row a').first().click();
+      await expect(page.locator('.label-diff')).toBeVisible();
+    },
+  ],
+];
+
+for (const scheme of ['light', 'dark'] as const) {
+  for (const [name, url, ready] of VIEWS) {
+    test(`${name} has no serious accessibility finding in ${scheme}`, async ({ page }) => {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.goto(url);
+      await ready(page);
+      if (url.startsWith('/explore')) await expect(page.locator('.cm-content').first()).toBeVisible();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const serious = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
+      expect(serious.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
+    });
+  }
+
+  test(`dialogs have no serious accessibility finding in ${scheme}`, async ({ page }) => {
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.goto(explore({ A: 'up' }));
+    for (const key of ['t', '/', '?']) {
+      await page.keyboard.press(key);
+      await expect(page.getByRole('dialog')).toBeVisible();
+      const { violations } = await new AxeBuilder({ page }).include('[role=dialog]').analyze();
+      const serious = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
+      expect(serious.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
+      await page.keyboard.press('Escape');
+      await expect(page.getByRole('dialog')).toHaveCount(0);
+    }
+  });
+}
+
+test.describe('on a phone', () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  for (const [name, url, ready] of VIEWS) {
+    test(`${name} fits the width`, async ({ page }, info) => {
+      await page.goto(url);
+      await ready(page);
+      if (name === 'explore-graph') await expect.poll(() => hasInk(page)).toBe(true);
+      const over = await page.evaluate(() =>
+        [document.documentElement, ...document.querySelectorAll('main')].map((e) => e.scrollWidth - e.clientWidth),
+      );
+      expect(Math.max(...over)).toBeLessThanOrEqual(0);
+      await expect(page.getByRole('navigation').getByRole('link', { name: 'Targets' })).toBeInViewport();
+      await page.screenshot({ path: info.outputPath(`${name}.png`) });
+    });
+  }
+});

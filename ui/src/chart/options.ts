@@ -1,0 +1,155 @@
+// What uPlot is told: axes in human units, series in the palette, gaps left open, drag to zoom.
+import uPlot from 'uplot';
+import { PALETTE_SIZE, slotVariable } from '../series/colour';
+import type { Series } from '../series/frame';
+import { drawable, stackColumns } from '../series/stack';
+import { summarise } from '../series/stats';
+import { tokenColour, tokenNumber, tokenText } from '../shell/theme';
+import { axisTimes } from '../time/format';
+import type { Range, Zone } from '../time/range';
+import { formatTicks, tickSteps, type Unit } from '../units/format';
+import { loneSamples, valueRange } from './scale';
+
+export type Style = 'lines' | 'stacked' | 'points';
+export type Look = {
+  series: readonly Series[];
+  visible: readonly boolean[];
+  slots: ReadonlyMap<string, number>;
+  unit: Unit;
+  zero: boolean;
+  style: Style;
+  zone: Zone;
+};
+export type Events = {
+  range: () => Range;
+  zoom: (range: Range) => void;
+  back: () => void;
+  cursor: (chart: uPlot) => void;
+};
+
+/** Marking every series under the crosshair is help up to here and noise beyond. */
+const MARKED = 20;
+
+export function palette(): string[] {
+  return Array.from({ length: PALETTE_SIZE }, (_, slot) => tokenColour(slotVariable(slot)));
+}
+
+function faded(colour: string, alpha: number): string {
+  const parts = colour.match(/[\d.]+/g) ?? [];
+  return `rgba(${parts.slice(0, 3).join(', ')}, ${alpha})`;
+}
+
+export function chartData(times: number[], look: Look): uPlot.AlignedData {
+  const columns = look.series.map((s) => drawable(s.values));
+  return [times, ...(look.style === 'stacked' ? stackColumns(columns, look.visible) : columns)] as uPlot.AlignedData;
+}
+
+function seriesOptions(look: Look): uPlot.Series[] {
+  const colours = palette();
+  const shown = look.visible.filter(Boolean).length;
+  const areaAlpha = tokenNumber('--series-fill');
+  const stackAlpha = tokenNumber('--series-stack-fill');
+  const grounded = startsAtGround(look);
+  return look.series.map((s, i): uPlot.Series => {
+    const stroke = colours[look.slots.get(s.key) ?? 0] ?? '';
+    const fill =
+      look.style === 'stacked'
+        ? faded(stroke, stackAlpha)
+        : shown === 1 && grounded
+          ? faded(stroke, areaAlpha)
+          : undefined;
+    const points: uPlot.Series.Points = { show: true, size: 4, fill: stroke, stroke };
+    if (look.style !== 'points') points.filter = (chart, index) => loneSamples(chart.data[index] as never);
+    return {
+      label: s.name,
+      show: look.visible[i] ?? true,
+      stroke,
+      width: shown > MARKED ? 1 : 1.5,
+      spanGaps: false,
+      points,
+      ...(look.style === 'points' ? { paths: () => null } : fill ? { fill } : {}),
+    };
+  });
+}
+
+/** An area says how much; above a cut axis it would lie. */
+function startsAtGround(look: Look): boolean {
+  const all = look.series.filter((_, i) => look.visible[i]).map((s) => summarise(s.values));
+  const low = Math.min(...all.map((s) => s.min ?? Number.POSITIVE_INFINITY));
+  const high = Math.max(...all.map((s) => s.max ?? Number.NEGATIVE_INFINITY));
+  return valueRange(low, high, look.zero)[0] === 0;
+}
+
+/** In a stack each area ends on the visible one below it. */
+function stackBands(look: Look): uPlot.Band[] {
+  if (look.style !== 'stacked') return [];
+  const shown = look.series.map((_, i) => i + 1).filter((i) => look.visible[i - 1]);
+  return shown.slice(1).map((upper, n) => ({ series: [upper, shown[n] ?? 1] as [number, number] }));
+}
+
+function axisWidth(chart: uPlot, labels: string[] | null, font: string): number {
+  chart.ctx.font = font;
+  const widest = Math.max(0, ...(labels ?? []).map((label) => chart.ctx.measureText(label).width));
+  return Math.ceil(Math.max(widest, 36) + 14);
+}
+
+export function chartOptions(look: Look, events: Events, width: number, height: number): uPlot.Options {
+  const font = `${tokenText('--t1')} ${tokenText('--font')}`;
+  const grid = { stroke: tokenColour('--chart-grid'), width: 1 };
+  const axis = { stroke: tokenColour('--chart-axis'), font, grid, ticks: { show: false } };
+  return {
+    width,
+    height,
+    padding: [10, 24, 0, 0],
+    legend: { show: false },
+    focus: { alpha: 0.2 },
+    cursor: {
+      y: false,
+      drag: { x: true, y: false, setScale: false, dist: 4 },
+      sync: { key: 'page', setSeries: false },
+      points: { show: look.visible.filter(Boolean).length <= MARKED, size: 7 },
+      bind: {
+        dblclick: () => () => {
+          events.back();
+          return null;
+        },
+      },
+    },
+    ...(look.zone === 'utc' ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') } : {}),
+    scales: {
+      x: { time: true, range: () => [events.range().start / 1000, events.range().end / 1000] },
+      y: { range: (_, min, max) => valueRange(min, max, look.zero || look.style === 'stacked') },
+    },
+    axes: [
+      {
+        ...axis,
+        space: 80,
+        size: (_, labels) => (labels?.some((label) => label.includes('\n')) ? 42 : 26),
+        values: (_, splits, _axis, _space, step) => axisTimes(splits, step, look.zone),
+      },
+      {
+        ...axis,
+        space: 36,
+        gap: 6,
+        values: (_, splits) => formatTicks(splits, look.unit),
+        size: (chart, labels) => axisWidth(chart, labels, font),
+        incrs: (_chart, _axis, low, high) => tickSteps(look.unit, Math.max(Math.abs(low), Math.abs(high))),
+      },
+    ],
+    series: [{}, ...seriesOptions(look)],
+    bands: stackBands(look),
+    hooks: {
+      setCursor: [events.cursor],
+      setSelect: [
+        (chart) => {
+          const { left, width: selected } = chart.select;
+          if (selected < 4) return;
+          const start = chart.posToVal(left, 'x') * 1000;
+          const end = chart.posToVal(left + selected, 'x') * 1000;
+          chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          events.zoom({ start: Math.round(start), end: Math.max(Math.round(end), Math.round(start) + 1000) });
+        },
+      ],
+    },
+  };
+}

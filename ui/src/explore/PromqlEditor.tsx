@@ -1,0 +1,112 @@
+// CodeMirror with PromQL: completion from this server, lint while typing, Enter runs. Loaded only where a query is edited.
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
+import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from '@codemirror/commands';
+import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
+import { lintKeymap } from '@codemirror/lint';
+import { EditorState, Prec } from '@codemirror/state';
+import { EditorView, keymap, placeholder } from '@codemirror/view';
+import { tags } from '@lezer/highlight';
+import { PromQLExtension } from '@prometheus-io/codemirror-promql';
+import { useEffect, useRef } from 'react';
+import { type EditorProps, registerEditor } from './Editor';
+
+const colours = HighlightStyle.define([
+  { tag: [tags.keyword, tags.modifier, tags.operatorKeyword], color: 'var(--code-function)' },
+  { tag: [tags.function(tags.variableName), tags.function(tags.name)], color: 'var(--code-function)' },
+  { tag: [tags.labelName, tags.propertyName], color: 'var(--code-label)' },
+  { tag: tags.string, color: 'var(--code-string)' },
+  { tag: [tags.number, tags.literal], color: 'var(--code-number)' },
+  { tag: tags.comment, color: 'var(--text-quiet)' },
+]);
+
+/** Grafana's variables are not PromQL; a query that has them is checked by the server alone. */
+const hasVariables = (view: EditorView) => view.state.doc.toString().includes('$');
+
+function promql() {
+  const extension = new PromQLExtension().setComplete({ remote: { url: '', httpMethod: 'GET' } });
+  return extension;
+}
+
+export default function PromqlEditor(props: EditorProps) {
+  const holder = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+
+  useEffect(() => {
+    if (!holder.current) return;
+    const language = promql();
+    const run = () => {
+      latest.current.onRun();
+      return true;
+    };
+    const made = new EditorView({
+      parent: holder.current,
+      state: EditorState.create({
+        doc: latest.current.value,
+        extensions: [
+          history(),
+          bracketMatching(),
+          closeBrackets(),
+          autocompletion({ icons: false }),
+          syntaxHighlighting(colours),
+          EditorView.lineWrapping,
+          placeholder('Enter a PromQL query, or choose a metric'),
+          language.asExtension(),
+          EditorView.contentAttributes.of({ 'aria-label': latest.current.label, spellcheck: 'false' }),
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+            update.view.dom.dataset.variables = String(hasVariables(update.view));
+          }),
+          keymap.of([...closeBracketsKeymap, ...completionKeymap, ...defaultKeymap, ...historyKeymap, ...lintKeymap]),
+          // Below completion, which takes Enter while its list is open; above the default, which breaks the line.
+          Prec.high(
+            keymap.of([
+              { key: 'Shift-Enter', run: insertNewlineAndIndent },
+              { key: 'Mod-Enter', run },
+              { key: 'Enter', run },
+            ]),
+          ),
+          keymap.of([
+            {
+              key: 'Escape',
+              run: (editor) => {
+                editor.contentDOM.blur();
+                return true;
+              },
+            },
+          ]),
+        ],
+      }),
+    });
+    view.current = made;
+    const unregister = registerEditor(latest.current.id, {
+      goTo: (line, column) => {
+        const at = made.state.doc.line(Math.min(Math.max(line, 1), made.state.doc.lines));
+        const anchor = Math.min(at.from + Math.max(0, column - 1), at.to);
+        made.focus();
+        made.dispatch({ selection: { anchor }, scrollIntoView: true });
+      },
+      insert: (text) => {
+        const { from, to } = made.state.selection.main;
+        made.dispatch({ changes: { from, to, insert: text }, selection: { anchor: from + text.length } });
+        made.focus();
+      },
+    });
+    return () => {
+      unregister();
+      made.destroy();
+      view.current = null;
+    };
+  }, []);
+
+  useEffect(() => {
+    const editor = view.current;
+    const text = editor?.state.doc.toString();
+    if (editor && text !== props.value) {
+      editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: props.value } });
+    }
+  }, [props.value]);
+
+  return <div ref={holder} />;
+}

@@ -1,0 +1,148 @@
+// Search and commands: pages, metrics by name, time ranges and settings, from one field.
+import * as Dialog from '@radix-ui/react-dialog';
+import { useQuery } from '@tanstack/react-query';
+import { useNavigate } from '@tanstack/react-router';
+import { type KeyboardEvent, useState } from 'react';
+import { labelValues } from '../api/prometheus';
+import { newQuery, readState, writeState } from '../explore/state';
+import type { Search } from '../router-search';
+import { QUICK_RANGES } from '../time/range';
+import type { Action } from './keys';
+import { rank } from './match';
+import { PAGES, type Page } from './pages';
+import { setTheme } from './theme';
+import { useTime } from './time';
+
+type Item = { id: string; kind: string; label: string; keys?: string; run: () => void };
+const SHOWN = 50;
+
+export default function Palette(props: {
+  close: () => void;
+  searchFor: (page: Page) => Search;
+  run: (action: Action) => void;
+}) {
+  const [text, setText] = useState('');
+  const [at, setAt] = useState(0);
+  const items = rank(useItems(props), text, (item) => `${item.kind} ${item.label}`).slice(0, SHOWN);
+  const current = Math.min(at, items.length - 1);
+  const choose = (item: Item | undefined) => {
+    if (!item) return;
+    props.close();
+    item.run();
+  };
+  const onKey = (event: KeyboardEvent) => {
+    if (event.key === 'ArrowDown') setAt(Math.min(current + 1, items.length - 1));
+    else if (event.key === 'ArrowUp') setAt(Math.max(current - 1, 0));
+    else if (event.key === 'Enter') choose(items[current]);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <Dialog.Root open onOpenChange={(open) => !open && props.close()}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className="dialog" aria-describedby={undefined}>
+          <Dialog.Title className="visually-hidden">Search</Dialog.Title>
+          <div className="palette-field">
+            <input
+              className="input"
+              role="combobox"
+              aria-expanded="true"
+              aria-controls="palette-list"
+              aria-activedescendant={items[current] ? `palette-${current}` : undefined}
+              aria-label="Search pages, metrics and actions"
+              placeholder="Search pages, metrics and actions"
+              value={text}
+              spellCheck={false}
+              onChange={(event) => {
+                setText(event.target.value);
+                setAt(0);
+              }}
+              onKeyDown={onKey}
+            />
+          </div>
+          <div className="palette-list" id="palette-list" role="listbox" aria-label="Results">
+            {items.map((item, i) => (
+              <div
+                key={item.id}
+                id={`palette-${i}`}
+                role="option"
+                aria-selected={i === current}
+                tabIndex={-1}
+                className="palette-item"
+                ref={i === current ? (row) => row?.scrollIntoView({ block: 'nearest' }) : undefined}
+                onClick={() => choose(item)}
+                onKeyDown={onKey}
+                onPointerMove={() => setAt(i)}
+              >
+                <span className={item.kind === 'Metric' ? 'mono' : undefined}>{item.label}</span>
+                <span className="quiet">{item.keys ?? item.kind}</span>
+              </div>
+            ))}
+          </div>
+          {items.length === 0 && <p className="palette-none quiet">Nothing is called “{text}”</p>}
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function useItems(props: { searchFor: (page: Page) => Search; run: (action: Action) => void }): Item[] {
+  const navigate = useNavigate();
+  const time = useTime();
+  const names = useQuery({
+    queryKey: ['label-values', '__name__'],
+    queryFn: ({ signal }) => labelValues('__name__', signal),
+    staleTime: 60_000,
+  });
+  const pages = PAGES.map(
+    (page): Item => ({
+      id: page.path,
+      kind: 'Page',
+      label: page.label,
+      keys: page.keys,
+      run: () => props.run(page.action),
+    }),
+  );
+  const ranges = QUICK_RANGES.map(
+    (quick): Item => ({
+      id: `range ${quick.label}`,
+      kind: 'Time range',
+      label: quick.label,
+      run: () => time.setRange(quick),
+    }),
+  );
+  const action = (label: string, run: () => void, keys?: string): Item => ({
+    id: label,
+    kind: 'Action',
+    label,
+    run,
+    ...(keys ? { keys } : {}),
+  });
+  const explore = PAGES[0];
+  const metrics = (names.data ?? []).map(
+    (name): Item => ({
+      id: `metric ${name}`,
+      kind: 'Metric',
+      label: name,
+      run: () => {
+        const state = { ...readState({}), queries: [newQuery('A', name)] };
+        const shell = explore ? props.searchFor(explore) : {};
+        void navigate({ to: '/explore', search: writeState(state, shell) });
+      },
+    }),
+  );
+  return [
+    ...pages,
+    action('Refresh', time.refreshNow, 'r'),
+    action('Zoom out', () => props.run('zoom-out'), 'z'),
+    action('Theme: light', () => setTheme('light')),
+    action('Theme: dark', () => setTheme('dark')),
+    action('Theme: like the system', () => setTheme('system')),
+    action('Time zone: UTC', () => time.setZone('utc')),
+    action('Time zone: browser', () => time.setZone('browser')),
+    action('List of keys', () => props.run('keys'), '?'),
+    ...ranges,
+    ...metrics,
+  ];
+}

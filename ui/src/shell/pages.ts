@@ -1,0 +1,22 @@
+// The pages of the application. Navigation, palette and keys are made from this list; a page is listed once it exists.
+import type { Action } from './keys';
+
+export type Page = {
+  path: '/explore' | '/targets';
+  label: string;
+  keys: string;
+  action: Action;
+  /** Whether the page shows a span of time, so that the range picker has something to change. */
+  ranged: boolean;
+  /** Refresh where the URL names none. */
+  refresh: string;
+};
+
+export const PAGES: readonly Page[] = [
+  { path: '/explore', label: 'Explore', keys: 'g e', action: 'go-explore', ranged: true, refresh: 'off' },
+  { path: '/targets', label: 'Targets', keys: 'g t', action: 'go-targets', ranged: false, refresh: '5s' },
+];
+
+export function pageAt(pathname: string): Page | undefined {
+  return PAGES.find((page) => pathname === page.path || pathname.startsWith(`${page.path}/`));
+}

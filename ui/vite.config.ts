@@ -1,0 +1,19 @@
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+// `npm run dev` serves the sources and passes API calls to a running server.
+const server = process.env.AFFERENT_URL ?? 'http://127.0.0.1:3000';
+const proxy = Object.fromEntries(['/api', '/-', '/metrics'].map((path) => [path, { target: server }]));
+
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    target: ['chrome123', 'firefox120', 'safari17.5'],
+    manifest: true,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 600,
+  },
+  server: { proxy },
+  preview: { proxy },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+});
