@@ -2,9 +2,26 @@
 //!
 //! It knows no query language and no protocol: samples enter through [`model::SampleSink`], series leave through
 //! [`model::SeriesSource`].
+//!
+//! ```text
+//! append -> head (open chunks) + log -> acknowledged -> flush: part files -> merge -> retention
+//! select -> index -> head and parts, merged series by series
+//! ```
 
+mod bytes;
+mod chunk;
+mod flush;
+mod head;
+mod headlog;
+mod merge;
 mod options;
+mod part;
+mod parts;
+mod record;
+mod recover;
 mod report;
+mod select;
+mod stats;
 mod store;
 
 pub use blocks::wal::SyncMode;

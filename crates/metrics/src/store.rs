@@ -1,19 +1,64 @@
 //! The front door: opens a data directory and serves as sink and source.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
+use blocks::disk::{Disk, RealDisk};
+use blocks::wal::{Wal, WalCounters};
 use model::{
     AppendError, AppendFuture, Clock, LabelRequest, Labels, Matcher, Metadata, SampleSink, SelectRequest, SeriesSet,
     SeriesSource, SourceError, Tenant, TimeRange, WriteBatch,
 };
+use parking_lot::{Condvar, Mutex, RwLock};
 use prometheus_client::registry::Registry;
 
+use crate::flush;
+use crate::head::{Head, Limits, Shared, Visit, VisitError};
+use crate::headlog::HeadLog;
+use crate::parts::Parts;
+use crate::record::RecordWriter;
+use crate::recover::{Recovered, recover};
+use crate::select;
+use crate::stats::{self, Counters, Heads, REASONS, StoreCollector, add, get};
 use crate::{HeadStats, RecoveryReport, SeriesExemplars, StoreError, StoreOptions, StoreStats};
+
+/// How often the store looks whether something is due.
+const TICK: Duration = Duration::from_secs(5);
+
+/// What maintenance alone touches.
+#[derive(Debug)]
+struct Maintenance {
+    headlog: HeadLog,
+    last_flush: Instant,
+}
+
+/// Tells the background thread to look now, or to stop.
+#[derive(Debug, Default)]
+struct Signal {
+    state: Mutex<(bool, bool)>,
+    changed: Condvar,
+}
 
 /// A metric store in one directory, for any number of tenants.
 #[derive(Debug)]
-pub struct Store {}
+pub struct Store {
+    me: Weak<Store>,
+    dir: PathBuf,
+    options: StoreOptions,
+    clock: Arc<dyn Clock>,
+    heads: Heads,
+    shared: Arc<Shared>,
+    parts: Arc<Parts>,
+    wal: Wal,
+    maintenance: Mutex<Maintenance>,
+    counters: Counters,
+    replay_time: Duration,
+    is_closed: AtomicBool,
+    signal: Arc<Signal>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
 
 impl Store {
     /// Opens or creates the store in `dir`. Damaged files are set aside and reported, never a reason to fail.
@@ -22,84 +67,309 @@ impl Store {
         options: StoreOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Store>, RecoveryReport), StoreError> {
-        let _ = (dir, options, clock);
-        Ok((Arc::new(Store {}), RecoveryReport::default()))
+        Store::open_on(Arc::new(RealDisk), dir, options, clock)
     }
 
-    /// Metadata by metric family name, sorted; at most `limit` families (0 for all), or only those of `metric`.
+    /// Like [`Store::open`], on any disk.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Arc<Store>, RecoveryReport), StoreError> {
+        let Recovered { heads, shared, parts, headlog, wal, report } = recover(disk, dir, &options)?;
+        let counters = Counters::default();
+        add(&counters.corruptions, report.damaged_records + report.quarantined_files.len() as u64);
+        let store = Arc::new_cyclic(|me| Store {
+            me: me.clone(),
+            dir: dir.to_owned(),
+            clock,
+            heads: RwLock::new(heads),
+            shared,
+            parts,
+            wal,
+            maintenance: Mutex::new(Maintenance { headlog, last_flush: Instant::now() }),
+            counters,
+            replay_time: report.elapsed,
+            is_closed: AtomicBool::new(false),
+            signal: Arc::default(),
+            thread: Mutex::new(None),
+            options,
+        });
+        if store.options.background {
+            let (weak, signal) = (Arc::downgrade(&store), store.signal.clone());
+            let spawned =
+                std::thread::Builder::new().name("metrics-upkeep".into()).spawn(move || upkeep(&weak, &signal));
+            let fail = |source| StoreError::Io { action: "start upkeep of", path: dir.display().to_string(), source };
+            *store.thread.lock() = Some(spawned.map_err(fail)?);
+        }
+        tracing::info!(
+            series = report.series,
+            replayed_samples = report.replayed_samples,
+            damaged_records = report.damaged_records,
+            elapsed_ms = report.elapsed.as_millis() as u64,
+            "metric store opened"
+        );
+        Ok((store, report))
+    }
+
+    fn head(&self, tenant: &Tenant) -> Option<Arc<Head>> {
+        self.heads.read().get(tenant).cloned()
+    }
+
+    fn head_or_new(&self, tenant: &Tenant) -> Arc<Head> {
+        if let Some(head) = self.head(tenant) {
+            return head;
+        }
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let shards = self.options.shards.unwrap_or(2 * cores).clamp(1, 256);
+        let make = || Arc::new(Head::new(tenant.clone(), shards, self.parts.clone(), self.shared.clone()));
+        self.heads.write().entry(tenant.clone()).or_insert_with(make).clone()
+    }
+
+    fn all_heads(&self) -> Vec<Arc<Head>> {
+        self.heads.read().values().cloned().collect()
+    }
+
+    /// Metadata by metric family name, sorted; at most `limit` families (0 for all), or only that of `metric`.
     pub fn metadata(&self, tenant: &Tenant, limit: usize, metric: Option<&str>) -> Vec<(String, Metadata)> {
-        let _ = (tenant, limit, metric);
-        Vec::new()
+        self.head(tenant).map(|head| head.metadata(limit, metric)).unwrap_or_default()
     }
 
-    /// Exemplars in `range` of the series that match all matchers of at least one set.
+    /// Exemplars in `range` of the series that match all matchers of at least one set, sorted by labels.
     pub fn exemplars(&self, tenant: &Tenant, sets: &[Vec<Matcher>], range: TimeRange) -> Vec<SeriesExemplars> {
-        let _ = (tenant, sets, range);
-        Vec::new()
+        self.head(tenant).map(|head| select::exemplars(&head, sets, range)).unwrap_or_default()
     }
 
     /// Numbers about the whole store.
     pub fn stats(&self) -> StoreStats {
-        StoreStats::default()
+        let heads = self.all_heads();
+        let parts = self.parts.snapshot();
+        let wal = self.wal.counters();
+        StoreStats {
+            tenants: heads.len() as u64,
+            active_series: heads.iter().map(|h| h.active.load(Ordering::Relaxed) as u64).sum(),
+            series: heads.iter().map(|h| h.known.load(Ordering::Relaxed) as u64).sum(),
+            samples_appended: get(&self.counters.appended),
+            samples_rejected: REASONS.iter().zip(&self.counters.rejected).map(|(r, n)| (r.as_str(), get(n))).collect(),
+            wal_bytes: get(&wal.disk_bytes),
+            wal_written_bytes: get(&wal.written_bytes),
+            memory_bytes: self.memory(),
+            parts: parts.len() as u64,
+            part_bytes: parts.iter().map(|p| p.bytes).sum(),
+            replay_time: self.replay_time,
+        }
     }
 
     /// Numbers about one tenant's head, with the `top` entries of each list.
     pub fn head_stats(&self, tenant: &Tenant, top: usize) -> HeadStats {
-        let _ = (tenant, top);
-        HeadStats::default()
+        match self.head(tenant) {
+            Some(head) => stats::head_stats(&head, top),
+            None => HeadStats { min_time: i64::MAX, max_time: i64::MIN, ..HeadStats::default() },
+        }
     }
 
     /// Tenants with data, sorted.
     pub fn tenants(&self) -> Vec<Tenant> {
-        Vec::new()
+        self.heads.read().keys().cloned().collect()
+    }
+
+    fn memory(&self) -> u64 {
+        self.shared.memory.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    pub(crate) fn wal_counters(&self) -> &WalCounters {
+        self.wal.counters()
+    }
+
+    fn cutoff(&self) -> i64 {
+        self.clock.now().plus_ms(self.options.retention_ms.saturating_neg()).ms()
     }
 
     /// Does what is due: flush, merge, retention. Called by the store itself unless `options.background` is off.
     pub fn maintain(&self) -> Result<(), StoreError> {
+        let is_full = self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit / 8 * 7);
+        let since_flush = self.maintenance.lock().last_flush.elapsed();
+        let log_is_long = get(&self.wal.counters().disk_bytes) >= self.options.flush_wal_bytes;
+        // A failing disk is not tried more often than this.
+        let may_retry = since_flush >= TICK;
+        if since_flush >= self.options.flush_interval || (may_retry && (log_is_long || is_full)) {
+            self.flush()?;
+        }
+        let cutoff = self.cutoff();
+        while self.parts.merge_once(cutoff).map_err(|e| self.failure("merge parts in", e))? {}
+        self.parts.drop_before(cutoff);
         Ok(())
     }
 
-    /// Writes everything in memory to files and empties the log.
+    /// Writes everything in memory to files and empties the log. On failure everything stays where it is.
     pub fn flush(&self) -> Result<(), StoreError> {
+        let mut maintenance = self.maintenance.lock();
+        maintenance.last_flush = Instant::now();
+        let heads = self.all_heads();
+        match flush::flush(&heads, &self.wal, &self.parts, &mut maintenance.headlog) {
+            Ok(flushed) => {
+                add(&self.counters.flushes, 1);
+                tracing::debug!(series = flushed.series, samples = flushed.samples, "head flushed");
+            }
+            Err(error) => {
+                add(&self.counters.flush_failures, 1);
+                return Err(self.failure("flush the head to", error));
+            }
+        }
+        let cutoff = self.cutoff();
+        let removed: usize = heads.iter().map(|head| head.forget_before(cutoff)).sum();
+        add(&self.counters.series_removed, removed as u64);
         Ok(())
+    }
+
+    fn failure(&self, action: &'static str, source: std::io::Error) -> StoreError {
+        StoreError::Io { action, path: self.dir.display().to_string(), source }
     }
 
     /// Takes no more samples, flushes and stops the threads of the store. Reading stays possible.
     pub fn close(&self) -> Result<(), StoreError> {
-        Ok(())
+        if self.is_closed.swap(true, Ordering::SeqCst) {
+            return Err(StoreError::Closed);
+        }
+        self.signal.stop();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the upkeep of the metric store panicked");
+        }
+        let flushed = self.flush();
+        self.wal.close();
+        flushed
     }
 
     /// Adds the store's metrics, under Prometheus' own names where it has one.
     pub fn register(&self, registry: &mut Registry) {
-        let _ = registry;
+        registry.register_collector(Box::new(StoreCollector(self.me.clone())));
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            oldest: self.cutoff(),
+            newest: self.clock.now().plus_ms(self.options.future_limit_ms).ms(),
+            window_ms: self.options.out_of_order_window_ms,
+            series: self.options.series_limit.unwrap_or(usize::MAX),
+            exemplars: self.options.exemplar_capacity,
+        }
+    }
+
+    /// Applies a batch and queues its records.
+    fn admit(&self, batch: &WriteBatch) -> Result<Visit, AppendError> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(AppendError::Closed);
+        }
+        if self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit) {
+            self.signal.wake();
+            return Err(AppendError::OverBudget { retry_after_s: TICK.as_secs() as u32 });
+        }
+        let head = self.head_or_new(&batch.tenant);
+        let mut visit = Visit::default();
+        let result = head
+            .append(&batch.rows, self.limits(), &self.wal, &mut visit)
+            .and_then(|()| self.admit_metadata(&head, batch, &mut visit));
+        result.map_err(|error| match error {
+            VisitError::Full => AppendError::OverBudget { retry_after_s: 1 },
+            VisitError::Closed => AppendError::Closed,
+        })?;
+        add(&self.counters.appended, visit.newest + visit.late);
+        add(&self.counters.late, visit.late);
+        add(&self.counters.exemplars, visit.exemplars);
+        add(&self.counters.series_created, visit.series_created);
+        visit.report.rejected.iter().for_each(|r| self.counters.reject(r.reason));
+        Ok(visit)
+    }
+
+    fn admit_metadata(&self, head: &Head, batch: &WriteBatch, visit: &mut Visit) -> Result<(), VisitError> {
+        if batch.metadata.is_empty() {
+            return Ok(());
+        }
+        let mut record = RecordWriter::default();
+        record.clear();
+        for (family, metadata) in &batch.metadata {
+            head.set_metadata(family, metadata, false);
+            record.metadata(family, metadata);
+        }
+        visit.submit(&self.wal, record.finish(head.tenant.as_str()))
+    }
+}
+
+impl Signal {
+    fn wake(&self) {
+        self.state.lock().0 = true;
+        self.changed.notify_one();
+    }
+
+    fn stop(&self) {
+        self.state.lock().1 = true;
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next tick or a call; answers false where it is time to stop.
+    fn wait(&self) -> bool {
+        let mut state = self.state.lock();
+        if !state.0 && !state.1 {
+            self.changed.wait_for(&mut state, TICK);
+        }
+        state.0 = false;
+        !state.1
+    }
+}
+
+fn upkeep(store: &Weak<Store>, signal: &Signal) {
+    while signal.wait() {
+        let Some(store) = store.upgrade() else { return };
+        if let Err(error) = store.maintain() {
+            tracing::error!(%error, "upkeep of the metric store failed and will be tried again");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.signal.stop();
     }
 }
 
 impl SampleSink for Store {
     fn append(&self, batch: WriteBatch) -> AppendFuture {
-        let _ = batch;
-        Box::pin(async { Err(AppendError::Closed) })
+        let admitted = self.admit(&batch);
+        drop(batch);
+        Box::pin(async move {
+            let visit = admitted?;
+            for commit in visit.commits {
+                commit.wait().await.map_err(|reason| AppendError::Log(reason.to_string()))?;
+            }
+            Ok(visit.report)
+        })
     }
 }
 
 impl SeriesSource for Store {
     fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
-        let _ = request;
-        Err(SourceError::Storage("not open".into()))
+        Ok(match self.head(request.tenant) {
+            Some(head) => select::select(&head, request),
+            None => Box::new(select::Nothing),
+        })
     }
 
     fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-        let _ = request;
-        Ok(Vec::new())
+        Ok(self.head(request.tenant).map(|head| select::label_names(&head, request)).unwrap_or_default())
     }
 
     fn label_values(&self, name: &str, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-        let _ = (name, request);
-        Ok(Vec::new())
+        Ok(self.head(request.tenant).map(|head| select::label_values(&head, name, request)).unwrap_or_default())
     }
 
     fn series(&self, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {
-        let _ = request;
-        Ok(Vec::new())
+        Ok(self.head(request.tenant).map(|head| select::series(&head, request)).unwrap_or_default())
     }
 }

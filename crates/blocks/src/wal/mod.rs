@@ -177,10 +177,10 @@ impl Wal {
         });
         shared.counters.disk_bytes.store(disk_bytes, Ordering::Relaxed);
         let writer = writer::Writer::new(shared.clone(), recovery.next_segment);
-        let thread = std::thread::Builder::new()
-            .name("wal-writer".into())
-            .spawn(move || writer.run())
-            .map_err(|source| WalError::Io { action: "start the writer of", path: dir.display().to_string(), source })?;
+        let thread =
+            std::thread::Builder::new().name("wal-writer".into()).spawn(move || writer.run()).map_err(|source| {
+                WalError::Io { action: "start the writer of", path: dir.display().to_string(), source }
+            })?;
         Ok((Wal { shared, thread: Mutex::new(Some(thread)) }, recovery))
     }
 

@@ -1,0 +1,100 @@
+//! Variable-length integers and a reader that never runs past its end; chunks, log records and parts are written with these.
+
+use thiserror::Error;
+
+/// Bytes that are not what they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("damaged data: {0}")]
+pub(crate) struct Damaged(pub(crate) &'static str);
+
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut v: u64) {
+    while v >= 0x80 {
+        out.push(v as u8 | 0x80);
+        v >>= 7;
+    }
+    out.push(v as u8);
+}
+
+pub(crate) fn put_signed(out: &mut Vec<u8>, v: i64) {
+    put_varint(out, zigzag(v));
+}
+
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_varint(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+pub(crate) fn zigzag(v: i64) -> u64 {
+    ((v << 1) ^ (v >> 63)) as u64
+}
+
+pub(crate) fn unzigzag(v: u64) -> i64 {
+    (v >> 1) as i64 ^ -((v & 1) as i64)
+}
+
+pub(crate) fn varint_len(v: u64) -> usize {
+    (70 - (v | 1).leading_zeros() as usize) / 7
+}
+
+/// Reads from the front of a slice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, Damaged> {
+        let (first, rest) = self.0.split_first().ok_or(Damaged("it ends too early"))?;
+        self.0 = rest;
+        Ok(*first)
+    }
+
+    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], Damaged> {
+        let (taken, rest) = self.0.split_at_checked(n).ok_or(Damaged("it ends too early"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Damaged> {
+        Ok(u32::from_le_bytes(self.take(4)?.try_into().expect("four bytes were taken")))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, Damaged> {
+        Ok(u64::from_le_bytes(self.take(8)?.try_into().expect("eight bytes were taken")))
+    }
+
+    pub(crate) fn varint(&mut self) -> Result<u64, Damaged> {
+        let mut v = 0;
+        for shift in (0..70).step_by(7) {
+            let byte = self.byte()?;
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            v |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(v);
+            }
+        }
+        Err(Damaged("a number is too long"))
+    }
+
+    pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
+        Ok(unzigzag(self.varint()?))
+    }
+
+    /// A count of things that take at least `least` bytes each, so that a damaged count cannot ask for much memory.
+    pub(crate) fn count(&mut self, least: usize) -> Result<usize, Damaged> {
+        let n = self.varint()?;
+        if n > (self.0.len() / least) as u64 {
+            return Err(Damaged("a count is larger than what follows"));
+        }
+        Ok(n as usize)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<&'a str, Damaged> {
+        let n = self.count(1)?;
+        std::str::from_utf8(self.take(n)?).map_err(|_| Damaged("a text is not UTF-8"))
+    }
+}

@@ -1,0 +1,322 @@
+//! Admitting the rows of a batch that fall into one shard.
+//!
+//! The rows are applied and their log record is queued under one hold of the shard's lock. So the log has a series'
+//! definition before its samples, and samples in the order in which they were applied.
+
+use std::sync::atomic::Ordering;
+
+use blocks::wal::{Commit, SubmitError, Wal};
+use model::{
+    AppendReport, FloatHistogram, RejectReason, Rejection, SampleValue, SeriesRef, TimeRange, WriteRow, is_stale,
+};
+
+use super::{Head, LOGGED_FOR_GOOD, Shard, Taken};
+use crate::record::RecordWriter;
+
+/// What is accepted at this moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) oldest: i64,
+    pub(crate) newest: i64,
+    pub(crate) window_ms: i64,
+    pub(crate) series: usize,
+    pub(crate) exemplars: usize,
+}
+
+/// A row of the batch and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    pub(crate) row: u32,
+    shard: u32,
+    /// `None` while the hint is trusted.
+    hash: Option<u64>,
+}
+
+/// Why a visit to a shard failed. Rows may have been applied, but none is acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum VisitError {
+    Full,
+    Closed,
+}
+
+/// What visits to the shards add up to.
+#[derive(Debug, Default)]
+pub(crate) struct Visit {
+    pub(crate) report: AppendReport,
+    pub(crate) commits: Vec<Commit>,
+    pub(crate) newest: u64,
+    pub(crate) late: u64,
+    pub(crate) exemplars: u64,
+    pub(crate) series_created: u64,
+}
+
+impl Visit {
+    fn keep(&mut self, commit: Commit) {
+        if !self.commits.iter().any(|known| known.same_group(&commit)) {
+            self.commits.push(commit);
+        }
+    }
+
+    /// Queues a record that rests on no definition.
+    pub(crate) fn submit(&mut self, wal: &Wal, record: &[u8]) -> Result<(), VisitError> {
+        loop {
+            match wal.submit(wal.epoch(), record) {
+                Ok(commit) => {
+                    self.keep(commit);
+                    return Ok(());
+                }
+                Err(SubmitError::Epoch) => {}
+                Err(SubmitError::Full) => return Err(VisitError::Full),
+                Err(SubmitError::Closed) => return Err(VisitError::Closed),
+            }
+        }
+    }
+}
+
+enum Outcome {
+    Taken(u32, u64, Taken),
+    Rejected(RejectReason),
+    /// The hint names no series of this head.
+    Lost,
+}
+
+impl Head {
+    /// Applies rows and queues their records.
+    pub(crate) fn append(
+        &self,
+        rows: &[WriteRow],
+        limits: Limits,
+        wal: &Wal,
+        visit: &mut Visit,
+    ) -> Result<(), VisitError> {
+        visit.report.refs.resize(rows.len(), None);
+        let mut routes: Vec<Route> = (0_u32..).zip(rows).map(|(row, r)| self.route(row, r)).collect();
+        let mut record = RecordWriter::default();
+        while !routes.is_empty() {
+            let mut lost = Vec::new();
+            for shard in 0..self.shards.len() {
+                let here = || routes.iter().filter(|route| route.shard as usize == shard);
+                if here().next().is_some() {
+                    self.visit(shard, rows, &here, limits, wal, &mut record, visit, &mut lost)?;
+                }
+            }
+            routes = lost;
+        }
+        visit.report.rejected.sort_unstable_by_key(|r| r.row);
+        Ok(())
+    }
+
+    fn route(&self, row: u32, content: &WriteRow) -> Route {
+        match content.hint {
+            Some(hint) => Route { row, shard: self.shard_of_slot(hint.0 as u32) as u32, hash: None },
+            None => self.route_by_labels(row, content),
+        }
+    }
+
+    fn route_by_labels(&self, row: u32, content: &WriteRow) -> Route {
+        let hash = content.labels.hash64();
+        Route { row, shard: self.shard_of_hash(hash) as u32, hash: Some(hash) }
+    }
+
+    #[allow(clippy::too_many_arguments)] // one call site, and a struct would only rename the arguments
+    fn visit<'r, I: Iterator<Item = &'r Route>>(
+        &self,
+        number: usize,
+        rows: &[WriteRow],
+        routes: &dyn Fn() -> I,
+        limits: Limits,
+        wal: &Wal,
+        record: &mut RecordWriter,
+        visit: &mut Visit,
+        lost: &mut Vec<Route>,
+    ) -> Result<(), VisitError> {
+        let mut shard = self.shards[number].write();
+        let (rejected_before, lost_before) = (visit.report.rejected.len(), lost.len());
+        loop {
+            // A new epoch between here and the submission makes the rows go round again: then they are all known, and are
+            // logged once more together with their definitions.
+            let epoch = wal.epoch();
+            record.clear();
+            visit.report.rejected.truncate(rejected_before);
+            lost.truncate(lost_before);
+            let mut defined = Vec::new();
+            let mut span = (i64::MAX, i64::MIN);
+            for route in routes() {
+                let row = &rows[route.row as usize];
+                match self.apply(number, &mut shard, row, route.hash, limits, visit) {
+                    Outcome::Taken(local, id, taken) => {
+                        let t = row.sample.timestamp.ms();
+                        span = (span.0.min(t), span.1.max(t));
+                        self.log(&mut shard, local, row, epoch as u32, record, &mut defined);
+                        let slot = self.slot(number, local);
+                        visit.report.refs[route.row as usize] = Some(SeriesRef(id << 32 | u64::from(slot)));
+                        visit.newest += u64::from(taken == Taken::Newest);
+                        visit.late += u64::from(taken == Taken::Late);
+                        self.log_exemplars((id, slot), row, limits, record, visit);
+                    }
+                    Outcome::Rejected(reason) => {
+                        visit.report.rejected.push(Rejection { row: route.row as usize, reason });
+                    }
+                    Outcome::Lost => lost.push(self.route_by_labels(route.row, row)),
+                }
+            }
+            if record.is_empty() {
+                return Ok(());
+            }
+            self.widen(span.0, span.1);
+            let failure = match wal.submit(epoch, record.finish(self.tenant.as_str())) {
+                Ok(commit) => {
+                    visit.keep(commit);
+                    return Ok(());
+                }
+                Err(SubmitError::Epoch) => continue,
+                Err(SubmitError::Full) => VisitError::Full,
+                Err(SubmitError::Closed) => VisitError::Closed,
+            };
+            for local in defined {
+                if let Some(series) = shard.get_mut(local) {
+                    series.logged_epoch = 0;
+                }
+            }
+            return Err(failure);
+        }
+    }
+
+    fn apply(
+        &self,
+        number: usize,
+        shard: &mut Shard,
+        row: &WriteRow,
+        hash: Option<u64>,
+        limits: Limits,
+        visit: &mut Visit,
+    ) -> Outcome {
+        let t = row.sample.timestamp.ms();
+        if t > limits.newest {
+            return Outcome::Rejected(RejectReason::TooFarInFuture);
+        }
+        if t < limits.oldest {
+            return Outcome::Rejected(RejectReason::TooOld);
+        }
+        if let SampleValue::Histogram(histogram) = &row.sample.value
+            && !is_valid_histogram(histogram)
+        {
+            return Outcome::Rejected(RejectReason::InvalidHistogram);
+        }
+        let local = match (hash, row.hint) {
+            (None, Some(hint)) => {
+                let local = self.local(hint.0 as u32);
+                match shard.get(local) {
+                    Some(series) if series.id as u32 == (hint.0 >> 32) as u32 => local,
+                    _ => return Outcome::Lost,
+                }
+            }
+            (Some(hash), _) => match self.find_or_create(number, shard, row, hash, limits, visit) {
+                Ok(local) => local,
+                Err(reason) => return Outcome::Rejected(reason),
+            },
+            (None, None) => return Outcome::Lost,
+        };
+        let Some(series) = shard.get_mut(local) else { return Outcome::Lost };
+        if !series.is_active && self.active.load(Ordering::Relaxed) >= limits.series {
+            return Outcome::Rejected(RejectReason::SeriesLimit);
+        }
+        self.resolve(series);
+        let (bytes_before, was_active) = (series.sample_bytes(), series.is_active);
+        let id = series.id;
+        let taken =
+            series.append(&row.sample, limits.window_ms, |t, out| self.parts.read(id, TimeRange::new(t, t), out));
+        self.account(bytes_before, was_active, series);
+        match taken {
+            Taken::Conflict => Outcome::Rejected(RejectReason::DuplicateTimestamp),
+            Taken::TooLate => Outcome::Rejected(RejectReason::OutOfOrder),
+            Taken::Newest | Taken::Late | Taken::Again => Outcome::Taken(local, id, taken),
+        }
+    }
+
+    fn find_or_create(
+        &self,
+        number: usize,
+        shard: &mut Shard,
+        row: &WriteRow,
+        hash: u64,
+        limits: Limits,
+        visit: &mut Visit,
+    ) -> Result<u32, RejectReason> {
+        let labels = || row.labels.iter().map(|l| (l.name, l.value));
+        let index = self.index.read();
+        let known = shard.find(hash, |s| index.same_labels(&s.pairs, labels()));
+        drop(index);
+        if let Some(local) = known {
+            return Ok(local);
+        }
+        if row.labels.metric_name().is_empty() {
+            return Err(RejectReason::InvalidLabels);
+        }
+        if self.active.load(Ordering::Relaxed) >= limits.series {
+            return Err(RejectReason::SeriesLimit);
+        }
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        visit.series_created += 1;
+        let (slot, _) = self.create(number, shard, id, hash, labels());
+        Ok(self.local(slot))
+    }
+
+    fn log(
+        &self,
+        shard: &mut Shard,
+        local: u32,
+        row: &WriteRow,
+        epoch: u32,
+        record: &mut RecordWriter,
+        defined: &mut Vec<u32>,
+    ) {
+        let Some(series) = shard.get_mut(local) else { return };
+        if series.logged_epoch != epoch && series.logged_epoch != LOGGED_FOR_GOOD {
+            record.define(series.id, &series.pairs, &self.index.read().symbols);
+            series.logged_epoch = epoch;
+            defined.push(local);
+        }
+        record.sample(series.id, &row.sample);
+    }
+
+    fn log_exemplars(
+        &self,
+        series: (u64, u32),
+        row: &WriteRow,
+        limits: Limits,
+        record: &mut RecordWriter,
+        visit: &mut Visit,
+    ) {
+        for exemplar in &row.exemplars {
+            let time = exemplar.timestamp.unwrap_or(row.sample.timestamp).ms();
+            if self.push_exemplar(series, exemplar, time, limits.exemplars, false) {
+                record.exemplar(series.0, time, exemplar.value, &exemplar.labels);
+                visit.exemplars += 1;
+            }
+        }
+    }
+}
+
+/// Prometheus' `FloatHistogram.Validate`: spans that fit the buckets, no negative counts, rising custom bounds.
+fn is_valid_histogram(h: &FloatHistogram) -> bool {
+    if is_stale(h.sum) {
+        return true;
+    }
+    let side = |spans: &[model::BucketSpan], buckets: &[f64]| {
+        let length: u64 = spans.iter().map(|s| u64::from(s.length)).sum();
+        let gaps = spans.iter().skip(1).all(|s| s.offset >= 0);
+        length == buckets.len() as u64 && gaps && !buckets.iter().any(|b| *b < 0.0)
+    };
+    let is_custom = h.schema == -53;
+    let schema = is_custom || (-4..=8).contains(&h.schema);
+    let bounds = h.custom_values.is_sorted_by(|a, b| a < b) && (is_custom || h.custom_values.is_empty());
+    let negative = !is_custom || h.negative_buckets.is_empty();
+    let counts = !(h.count < 0.0 || h.zero_count < 0.0);
+    schema
+        && bounds
+        && negative
+        && counts
+        && side(&h.positive_spans, &h.positive_buckets)
+        && side(&h.negative_spans, &h.negative_buckets)
+}

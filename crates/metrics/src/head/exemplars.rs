@@ -1,0 +1,86 @@
+//! A bounded store of exemplars: the newest stay, the oldest go.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
+use model::{Labels, TimeRange, Timestamp};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    /// The series and where it stood in the head.
+    pub(crate) id: u64,
+    pub(crate) slot: u32,
+    pub(crate) time: i64,
+    pub(crate) value: f64,
+    pub(crate) labels: Labels,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Exemplars {
+    by_series: HashMap<u64, VecDeque<Stored>>,
+    /// Series ids in the order in which their exemplars came.
+    order: VecDeque<u64>,
+    /// Not yet in the head's own log file.
+    unlogged: Vec<Stored>,
+}
+
+impl Exemplars {
+    /// Keeps an exemplar; answers false where it is not newer than the series' last one, as a scrape shows the same
+    /// exemplar again and again.
+    pub(crate) fn push(&mut self, exemplar: Stored, capacity: usize, is_replayed: bool) -> bool {
+        if capacity == 0 {
+            return false;
+        }
+        let id = exemplar.id;
+        let list = self.by_series.entry(id).or_default();
+        if list.back().is_some_and(|last| last.time >= exemplar.time || same(last, &exemplar)) {
+            return false;
+        }
+        list.push_back(exemplar.clone());
+        self.order.push_back(id);
+        if !is_replayed {
+            self.unlogged.push(exemplar);
+            if self.unlogged.len() > capacity {
+                self.unlogged.drain(..self.unlogged.len() / 2);
+            }
+        }
+        while self.order.len() > capacity {
+            self.pop_oldest();
+        }
+        true
+    }
+
+    fn pop_oldest(&mut self) {
+        let Some(id) = self.order.pop_front() else { return };
+        if let Some(list) = self.by_series.get_mut(&id) {
+            list.pop_front();
+            if list.is_empty() {
+                self.by_series.remove(&id);
+            }
+        }
+    }
+
+    /// Exemplars within a range, series by series, oldest first.
+    pub(crate) fn select(&self, range: TimeRange) -> Vec<Vec<Stored>> {
+        let within = |list: &VecDeque<Stored>| -> Vec<Stored> {
+            list.iter().filter(|e| range.contains(Timestamp(e.time))).cloned().collect()
+        };
+        self.by_series.values().map(within).filter(|list| !list.is_empty()).collect()
+    }
+
+    /// Exemplars that the head's own file does not hold yet, or all; and the number of those it does not hold.
+    pub(crate) fn unlogged(&self, everything: bool) -> (Vec<Stored>, usize) {
+        let wanted =
+            if everything { self.by_series.values().flatten().cloned().collect() } else { self.unlogged.clone() };
+        (wanted, self.unlogged.len())
+    }
+
+    /// The head's own file holds the first `count` of those it did not hold.
+    pub(crate) fn are_logged(&mut self, count: usize) {
+        self.unlogged.drain(..count.min(self.unlogged.len()));
+    }
+}
+
+fn same(a: &Stored, b: &Stored) -> bool {
+    a.value.to_bits() == b.value.to_bits() && a.labels == b.labels
+}

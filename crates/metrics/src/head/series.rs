@@ -1,0 +1,399 @@
+//! One series: its labels, its open chunk and the sealed chunks that are not flushed yet.
+//!
+//! The open chunk is a plain buffer of 14 samples (184 bytes). When it is full it is sealed: compressed and appended to one
+//! byte string. A flush takes that string away. Histograms, start timestamps and late samples are rare and live in a box of
+//! their own.
+
+use model::{Sample, SampleBuffer, SampleValue, TimeRange, is_stale};
+
+use super::symbols::Pair;
+use crate::bytes::Damaged;
+use crate::{chunk, merge};
+
+const OPEN_SAMPLES: usize = 14;
+/// Samples of the rare kinds that are kept open.
+const RARE_OPEN_SAMPLES: usize = 32;
+const LATE_OPEN_SAMPLES: usize = 64;
+
+/// The definition of the series is durable outside the log.
+pub(crate) const LOGGED_FOR_GOOD: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Open {
+    base: i64,
+    count: u8,
+    offsets: [u32; OPEN_SAMPLES],
+    bits: [u64; OPEN_SAMPLES],
+}
+
+impl Open {
+    fn new() -> Box<Open> {
+        Box::new(Open { base: 0, count: 0, offsets: [0; OPEN_SAMPLES], bits: [0; OPEN_SAMPLES] })
+    }
+
+    fn times(&self) -> impl Iterator<Item = i64> {
+        self.offsets[..usize::from(self.count)].iter().map(|offset| self.base + i64::from(*offset))
+    }
+}
+
+/// What few series need.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Open samples with a start timestamp or a histogram, in order.
+    open: SampleBuffer,
+    /// Open samples older than the newest, in the order of arrival.
+    late: SampleBuffer,
+}
+
+/// A series in the head.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// Unique in the store for all time; names the series in the log and in parts.
+    pub(crate) id: u64,
+    /// Hash of the labels.
+    pub(crate) hash: u64,
+    pub(crate) pairs: Box<[Pair]>,
+    open: Option<Box<Open>>,
+    /// Listed chunks, oldest write first.
+    sealed: Vec<u8>,
+    rare: Option<Box<Rare>>,
+    /// Newest sample's time, `i64::MIN` where there is none.
+    pub(crate) last_time: i64,
+    last_bits: u64,
+    /// No sample is older.
+    pub(crate) first_time: i64,
+    /// No sample in a part is newer.
+    pub(crate) flushed_until: i64,
+    /// Leading bytes of `sealed` that are being flushed.
+    flushing: u32,
+    /// The log's epoch in which the definition was written.
+    pub(crate) logged_epoch: u32,
+    /// Takes samples: neither stale nor idle.
+    pub(crate) is_active: bool,
+    /// Loaded at a start: what parts hold of it is not known yet.
+    pub(crate) is_unresolved: bool,
+    last_is_histogram: bool,
+}
+
+/// What became of a sample that lies within the limits of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is the newest of its series.
+    Newest,
+    /// It was older than the newest, within the window.
+    Late,
+    /// The same sample was there before.
+    Again,
+    /// Another value was there before.
+    Conflict,
+    /// It is older than the window allows.
+    TooLate,
+}
+
+impl Series {
+    pub(crate) fn new(id: u64, hash: u64, pairs: Box<[Pair]>) -> Self {
+        Series {
+            id,
+            hash,
+            pairs,
+            open: None,
+            sealed: Vec::new(),
+            rare: None,
+            last_time: i64::MIN,
+            last_bits: 0,
+            first_time: i64::MAX,
+            flushed_until: i64::MIN,
+            flushing: 0,
+            logged_epoch: 0,
+            is_active: false,
+            is_unresolved: false,
+            last_is_histogram: false,
+        }
+    }
+
+    /// Bytes beyond the struct itself that samples take.
+    pub(crate) fn sample_bytes(&self) -> usize {
+        let open = if self.open.is_some() { size_of::<Open>() } else { 0 };
+        let rare = self.rare.as_ref().map_or(0, |rare| {
+            let buffers = [&rare.open, &rare.late];
+            let histogram_bytes = |b: &SampleBuffer| -> usize {
+                let values = b.histograms.iter().map(|(_, h)| h.positive_buckets.len() + h.negative_buckets.len());
+                values.map(|n| 8 * n + size_of::<model::FloatHistogram>()).sum()
+            };
+            size_of::<Rare>() + buffers.iter().map(|b| 24 * b.len() + histogram_bytes(b)).sum::<usize>()
+        });
+        open + self.sealed.capacity() + rare
+    }
+
+    /// Chunks in memory.
+    pub(crate) fn chunks(&self) -> usize {
+        usize::from(self.has_open()) + chunk::listed(&self.sealed).count()
+    }
+
+    fn has_open(&self) -> bool {
+        self.open.as_ref().is_some_and(|o| o.count > 0)
+            || self.rare.as_ref().is_some_and(|r| !r.open.is_empty() || !r.late.is_empty())
+    }
+
+    /// True where no sample is in memory.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sealed.is_empty() && !self.has_open()
+    }
+
+    pub(crate) fn overlaps(&self, range: TimeRange) -> bool {
+        self.is_unresolved || (self.first_time <= range.end.ms() && self.last_time >= range.start.ms())
+    }
+
+    /// Takes a sample. `stored` answers the sample that parts hold for a time, and is asked only where that matters.
+    pub(crate) fn append(
+        &mut self,
+        sample: &Sample,
+        window_ms: i64,
+        stored: impl FnOnce(i64, &mut SampleBuffer),
+    ) -> Taken {
+        let t = sample.timestamp.ms();
+        if t > self.last_time {
+            self.push_newest(sample);
+            return Taken::Newest;
+        }
+        let SampleValue::Float(value) = &sample.value else {
+            return self.append_late(sample, window_ms, stored);
+        };
+        if t == self.last_time && !self.last_is_histogram {
+            return if value.to_bits() == self.last_bits { Taken::Again } else { Taken::Conflict };
+        }
+        self.append_late(sample, window_ms, stored)
+    }
+
+    fn append_late(&mut self, sample: &Sample, window_ms: i64, stored: impl FnOnce(i64, &mut SampleBuffer)) -> Taken {
+        let t = sample.timestamp.ms();
+        if t < self.last_time.saturating_sub(window_ms) {
+            return Taken::TooLate;
+        }
+        let mut known = SampleBuffer::default();
+        if t <= self.flushed_until {
+            stored(t, &mut known);
+        }
+        // Damage in memory cannot be: what cannot be decoded was encoded by this process.
+        let _ = self.read(TimeRange::new(t, t), &mut known);
+        if !known.is_empty() {
+            return if same_value(&known, &sample.value) { Taken::Again } else { Taken::Conflict };
+        }
+        let rare = self.rare.get_or_insert_default();
+        push_sample(&mut rare.late, sample);
+        if rare.late.len() >= LATE_OPEN_SAMPLES {
+            seal_late(&mut rare.late, &mut self.sealed);
+        }
+        self.first_time = self.first_time.min(t);
+        Taken::Late
+    }
+
+    fn push_newest(&mut self, sample: &Sample) {
+        let t = sample.timestamp.ms();
+        match (&sample.value, sample.start_timestamp) {
+            (SampleValue::Float(value), None) => {
+                self.push_float(t, value.to_bits());
+                self.last_bits = value.to_bits();
+                self.last_is_histogram = false;
+                self.is_active = !is_stale(*value);
+            }
+            (value, _) => {
+                self.seal_floats();
+                let rare = self.rare.get_or_insert_default();
+                push_sample(&mut rare.open, sample);
+                if rare.open.len() >= RARE_OPEN_SAMPLES {
+                    seal_rare(&mut rare.open, &mut self.sealed);
+                }
+                match value {
+                    SampleValue::Float(value) => {
+                        self.last_bits = value.to_bits();
+                        self.last_is_histogram = false;
+                        self.is_active = !is_stale(*value);
+                    }
+                    SampleValue::Histogram(histogram) => {
+                        self.last_is_histogram = true;
+                        self.is_active = !is_stale(histogram.sum);
+                    }
+                }
+            }
+        }
+        self.last_time = t;
+        self.first_time = self.first_time.min(t);
+        if !self.is_active {
+            self.seal();
+            self.open = None;
+            self.rare = None;
+        }
+    }
+
+    fn push_float(&mut self, t: i64, bits: u64) {
+        if let Some(rare) = &mut self.rare
+            && !rare.open.is_empty()
+        {
+            seal_rare(&mut rare.open, &mut self.sealed);
+        }
+        let open = self.open.get_or_insert_with(Open::new);
+        if open.count > 0 {
+            let fits = t.checked_sub(open.base).is_some_and(|offset| offset <= i64::from(u32::MAX));
+            if usize::from(open.count) == OPEN_SAMPLES || !fits {
+                seal_open(open, &mut self.sealed);
+            }
+        }
+        if open.count == 0 {
+            open.base = t;
+        }
+        let at = usize::from(open.count);
+        open.offsets[at] = (t - open.base) as u32;
+        open.bits[at] = bits;
+        open.count += 1;
+    }
+
+    fn seal_floats(&mut self) {
+        if let Some(open) = &mut self.open
+            && open.count > 0
+        {
+            seal_open(open, &mut self.sealed);
+        }
+    }
+
+    /// Compresses everything that is open.
+    fn seal(&mut self) {
+        self.seal_floats();
+        if let Some(rare) = &mut self.rare {
+            if !rare.open.is_empty() {
+                seal_rare(&mut rare.open, &mut self.sealed);
+            }
+            if !rare.late.is_empty() {
+                seal_late(&mut rare.late, &mut self.sealed);
+            }
+        }
+    }
+
+    /// Seals all samples and appends the chunks to `out`; they stay here until [`Series::flushed`]. Answers false, and lets
+    /// go of the open chunk, where there was nothing new since the flush before.
+    pub(crate) fn begin_flush(&mut self, out: &mut Vec<u8>) -> bool {
+        self.seal();
+        self.rare = None;
+        self.flushing = self.sealed.len() as u32;
+        if self.sealed.is_empty() {
+            self.open = None;
+            self.is_active = false;
+            return false;
+        }
+        out.extend_from_slice(&self.sealed);
+        true
+    }
+
+    /// Drops the chunks that a flush has made durable elsewhere.
+    pub(crate) fn flushed(&mut self) {
+        if self.flushing == 0 {
+            return;
+        }
+        let taken = self.flushing as usize;
+        self.flushing = 0;
+        for piece in chunk::listed(&self.sealed[..taken]) {
+            if let Ok(head) = piece.and_then(chunk::read_head) {
+                self.flushed_until = self.flushed_until.max(head.range.end.ms());
+            }
+        }
+        self.sealed = self.sealed[taken..].to_vec();
+    }
+
+    /// A flush failed; its chunks stay.
+    pub(crate) fn keep_unflushed(&mut self) {
+        self.flushing = 0;
+    }
+
+    /// Appends the samples in memory that lie in `range`, in the order of writing, which need not be the order of time.
+    pub(crate) fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<(), Damaged> {
+        for piece in chunk::listed(&self.sealed) {
+            chunk::decode(piece?, range, out)?;
+        }
+        if let Some(open) = &self.open {
+            for (t, bits) in open.times().zip(&open.bits) {
+                if range.contains(model::Timestamp(t)) {
+                    out.push_float(t, f64::from_bits(*bits));
+                }
+            }
+        }
+        let Some(rare) = &self.rare else { return Ok(()) };
+        for buffer in [&rare.open, &rare.late] {
+            for row in 0..buffer.len() {
+                if range.contains(model::Timestamp(buffer.timestamps[row])) {
+                    merge::push_row(buffer, row, out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what parts hold, once that is known after a start.
+    pub(crate) fn resolve(&mut self, stored: Option<TimeRange>) {
+        self.is_unresolved = false;
+        let Some(range) = stored else { return };
+        self.first_time = self.first_time.min(range.start.ms());
+        self.flushed_until = range.end.ms();
+        if range.end.ms() > self.last_time {
+            self.last_time = range.end.ms();
+            // The value is only known to the part: makes `append` look there.
+            self.last_is_histogram = true;
+        }
+    }
+}
+
+fn seal_open(open: &mut Open, sealed: &mut Vec<u8>) {
+    let count = usize::from(open.count);
+    let mut times = [0; OPEN_SAMPLES];
+    times.iter_mut().zip(open.times()).for_each(|(slot, t)| *slot = t);
+    let mut bytes = Vec::with_capacity(64);
+    chunk::encode_floats(&times[..count], &open.bits[..count], &mut bytes);
+    push_sealed(&bytes, sealed);
+    open.count = 0;
+}
+
+fn seal_rare(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) {
+    let mut bytes = Vec::new();
+    chunk::encode_list(buffer, &mut bytes);
+    sealed.reserve_exact(bytes.len());
+    sealed.extend_from_slice(&bytes);
+    *buffer = SampleBuffer::default();
+}
+
+fn seal_late(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) {
+    merge::normalise(buffer, 0);
+    seal_rare(buffer, sealed);
+}
+
+/// Appends a chunk without the slack that `Vec` would add: there is one such string for each of a million series.
+fn push_sealed(bytes: &[u8], sealed: &mut Vec<u8>) {
+    sealed.reserve_exact(bytes.len() + crate::bytes::varint_len(bytes.len() as u64));
+    chunk::push_listed(bytes, sealed);
+}
+
+/// Appends a sample to a buffer.
+pub(crate) fn push_sample(buffer: &mut SampleBuffer, sample: &Sample) {
+    let t = sample.timestamp.ms();
+    match &sample.value {
+        SampleValue::Float(value) => buffer.push_float(t, *value),
+        SampleValue::Histogram(histogram) => buffer.push_histogram(t, histogram.clone()),
+    }
+    buffer.set_last_start(sample.start_timestamp.map_or(0, |s| s.ms()));
+}
+
+fn same_value(known: &SampleBuffer, value: &SampleValue) -> bool {
+    match (known.histograms.first(), value) {
+        (Some((0, a)), SampleValue::Histogram(b)) => {
+            // By encoded bits, so that NaN equals itself.
+            let bytes = |h: &std::sync::Arc<model::FloatHistogram>| {
+                let mut one = SampleBuffer::default();
+                one.push_histogram(0, h.clone());
+                let mut out = Vec::new();
+                chunk::encode(&one, 0, 1, &mut out);
+                out
+            };
+            bytes(a) == bytes(b)
+        }
+        (None, SampleValue::Float(b)) => known.values[0].to_bits() == b.to_bits(),
+        _ => false,
+    }
+}

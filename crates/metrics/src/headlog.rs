@@ -1,0 +1,131 @@
+//! The head's own file: series definitions, metadata and exemplars, which parts do not hold.
+//!
+//! It has the records of the log and grows with every flush. Where it holds twice what the head holds, it is written anew.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blocks::disk::{Disk, WriteFile};
+use blocks::wal::{Piece, Pieces};
+
+const FILE: &str = "head.log";
+/// Definitions that may be superfluous before the file is written anew.
+const SLACK: u64 = 10_000;
+
+/// The open file.
+pub(crate) struct HeadLog {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    file: Option<Box<dyn WriteFile>>,
+    length: u64,
+    definitions: u64,
+    /// A write failed: the end of the file cannot be trusted any more.
+    is_broken: bool,
+}
+
+impl std::fmt::Debug for HeadLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HeadLog").field("path", &self.path).field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// What reading the file has found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeadLogRecovery {
+    pub(crate) torn_bytes: u64,
+    pub(crate) damaged_records: u64,
+    pub(crate) damaged_bytes: u64,
+}
+
+impl HeadLog {
+    /// Reads the file and hands every good record to `visit`, which answers false for one it cannot read.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        visit: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> (HeadLog, HeadLogRecovery) {
+        let path = dir.join(FILE);
+        let bytes = disk.read(&path).unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::error!(path = %path.display(), %error, "the head's series cannot be read");
+            }
+            Vec::new()
+        });
+        let mut recovery = HeadLogRecovery::default();
+        let mut length = bytes.len();
+        for piece in Pieces::new(&bytes) {
+            match piece {
+                Piece::Record(payload) if visit(payload) => {}
+                Piece::Record(payload) => {
+                    recovery.damaged_records += 1;
+                    recovery.damaged_bytes += payload.len() as u64;
+                }
+                Piece::Damage { bytes } => {
+                    recovery.damaged_records += 1;
+                    recovery.damaged_bytes += bytes as u64;
+                }
+                Piece::Tail { bytes, cut } => {
+                    length -= bytes;
+                    recovery.torn_bytes += bytes as u64;
+                    if !cut {
+                        recovery.damaged_records += 1;
+                        recovery.damaged_bytes += bytes as u64;
+                    }
+                }
+            }
+        }
+        if length < bytes.len()
+            && let Err(error) = disk.truncate(&path, length as u64)
+        {
+            tracing::warn!(path = %path.display(), %error, "the torn end of the head's series cannot be cut");
+        }
+        (HeadLog { disk, path, file: None, length: length as u64, definitions: 0, is_broken: false }, recovery)
+    }
+
+    /// Says how many definitions the file holds.
+    pub(crate) fn set_definitions(&mut self, count: u64) {
+        self.definitions = count;
+    }
+
+    /// True where appending will not do.
+    pub(crate) fn must_be_rewritten(&self, series: u64) -> bool {
+        self.is_broken || self.definitions > 2 * series + SLACK
+    }
+
+    /// Appends records durably.
+    pub(crate) fn append(&mut self, records: &[u8], definitions: u64) -> io::Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let result = self.try_append(records);
+        self.is_broken = result.is_err();
+        if result.is_err() {
+            self.file = None;
+        } else {
+            self.length += records.len() as u64;
+            self.definitions += definitions;
+        }
+        result
+    }
+
+    fn try_append(&mut self, records: &[u8]) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(self.disk.append(&self.path)?);
+            self.path.parent().map_or(Ok(()), |dir| self.disk.sync_dir(dir))?;
+        }
+        let file = self.file.as_mut().expect("the file was opened above");
+        file.write_all(records)?;
+        file.sync()
+    }
+
+    /// Puts other records in the place of the file.
+    pub(crate) fn rewrite(&mut self, records: &[u8], definitions: u64) -> io::Result<()> {
+        self.file = None;
+        self.disk.replace(&self.path, records)?;
+        self.length = records.len() as u64;
+        self.definitions = definitions;
+        self.is_broken = false;
+        Ok(())
+    }
+}

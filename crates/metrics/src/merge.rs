@@ -1,0 +1,79 @@
+//! Puts samples that were gathered from several places in order of time.
+
+use model::SampleBuffer;
+
+/// Makes the rows from `begin` on strictly increasing in time. Of two samples with one time the one gathered first wins, so
+/// gather in the order of writing.
+pub(crate) fn normalise(samples: &mut SampleBuffer, begin: usize) {
+    if samples.timestamps[begin..].is_sorted_by(|a, b| a < b) {
+        return;
+    }
+    let mut order: Vec<u32> = (begin as u32..samples.len() as u32).collect();
+    order.sort_by_key(|row| samples.timestamps[*row as usize]);
+    order.dedup_by_key(|row| samples.timestamps[*row as usize]);
+    let mut sorted = SampleBuffer::default();
+    for &row in &order {
+        push_row(samples, row as usize, &mut sorted);
+    }
+    truncate(samples, begin);
+    for row in 0..sorted.len() {
+        push_row(&sorted, row, samples);
+    }
+}
+
+/// Appends one row of a buffer to another.
+pub(crate) fn push_row(from: &SampleBuffer, row: usize, to: &mut SampleBuffer) {
+    match from.histograms.binary_search_by_key(&(row as u32), |(r, _)| *r) {
+        Ok(at) => to.push_histogram(from.timestamps[row], from.histograms[at].1.clone()),
+        Err(_) => to.push_float(from.timestamps[row], from.values[row]),
+    }
+    to.set_last_start(from.start_timestamps.get(row).copied().unwrap_or(0));
+}
+
+fn truncate(samples: &mut SampleBuffer, length: usize) {
+    samples.timestamps.truncate(length);
+    samples.values.truncate(length);
+    samples.start_timestamps.truncate(length);
+    samples.histograms.retain(|(row, _)| (*row as usize) < length);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use model::FloatHistogram;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_first_writer_of_a_time_wins(rows in proptest::collection::vec((0..40_i64, any::<bool>(), 0..3_i64), 0..80)) {
+            let mut samples = SampleBuffer::default();
+            samples.push_float(-100, 5.0);
+            let mut expected = BTreeMap::new();
+            for (i, (t, is_histogram, start)) in rows.iter().enumerate() {
+                if *is_histogram {
+                    samples.push_histogram(*t, Arc::new(FloatHistogram { sum: i as f64, ..FloatHistogram::default() }));
+                } else {
+                    samples.push_float(*t, i as f64);
+                }
+                samples.set_last_start(*start);
+                expected.entry(*t).or_insert((i as f64, *is_histogram, *start));
+            }
+            normalise(&mut samples, 1);
+            prop_assert_eq!(samples.timestamps[0], -100);
+            let histograms: BTreeMap<u32, f64> = samples.histograms.iter().map(|(row, h)| (*row, h.sum)).collect();
+            let found: BTreeMap<_, _> = (1..samples.len())
+                .map(|row| {
+                    let sum = histograms.get(&(row as u32));
+                    let start = samples.start_timestamps.get(row).copied().unwrap_or(0);
+                    (samples.timestamps[row], (*sum.unwrap_or(&samples.values[row]), sum.is_some(), start))
+                })
+                .collect();
+            prop_assert_eq!(samples.len() - 1, expected.len());
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

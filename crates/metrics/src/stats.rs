@@ -1,0 +1,173 @@
+//! Counters of a store, what they look like in an exposition, and the lists of `/api/v1/status/tsdb`.
+
+use std::fmt;
+use std::sync::Weak;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::{METRIC_NAME, RejectReason};
+use parking_lot::RwLock;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::head::Head;
+use crate::{HeadStats, NamedCount, Store};
+
+pub(crate) const REASONS: [RejectReason; 7] = [
+    RejectReason::OutOfOrder,
+    RejectReason::DuplicateTimestamp,
+    RejectReason::TooOld,
+    RejectReason::TooFarInFuture,
+    RejectReason::InvalidLabels,
+    RejectReason::InvalidHistogram,
+    RejectReason::SeriesLimit,
+];
+
+/// What a store counts.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) appended: AtomicU64,
+    pub(crate) late: AtomicU64,
+    pub(crate) rejected: [AtomicU64; 7],
+    pub(crate) exemplars: AtomicU64,
+    pub(crate) series_created: AtomicU64,
+    pub(crate) series_removed: AtomicU64,
+    pub(crate) flushes: AtomicU64,
+    pub(crate) flush_failures: AtomicU64,
+    pub(crate) corruptions: AtomicU64,
+}
+
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    if n > 0 {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn get(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+impl Counters {
+    pub(crate) fn reject(&self, reason: RejectReason) {
+        let at = REASONS.iter().position(|r| *r == reason).expect("every reason is listed");
+        add(&self.rejected[at], 1);
+    }
+}
+
+/// Numbers about one head.
+pub(crate) fn head_stats(head: &Head, top: usize) -> HeadStats {
+    let chunks = head.shards.iter().map(|s| s.read().iter().map(|(_, series)| series.chunks() as u64).sum::<u64>());
+    let chunks = chunks.sum();
+    let index = head.index.read();
+    let mut metrics = Vec::new();
+    let mut values = Vec::new();
+    let mut bytes = Vec::new();
+    let mut pairs = Vec::new();
+    let mut label_pairs = 0;
+    for (symbol, name) in &index.names {
+        let name_text = index.symbols.text(*symbol);
+        let mut value_bytes = 0;
+        for (value, postings) in &name.values {
+            let value_text = index.symbols.text(*value);
+            if name_text == METRIC_NAME {
+                metrics.push((postings.len(), value_text));
+            }
+            pairs.push((postings.len(), (name_text, value_text)));
+            // As Prometheus counts: every series pays for its value.
+            value_bytes += value_text.len() as u64 * postings.len();
+        }
+        label_pairs += name.values.len() as u64;
+        values.push((name.values.len() as u64, name_text));
+        bytes.push((value_bytes, name_text));
+    }
+    HeadStats {
+        active_series: head.active.load(Ordering::Relaxed) as u64,
+        series: head.known.load(Ordering::Relaxed) as u64,
+        chunks,
+        label_pairs,
+        min_time: head.min_time.load(Ordering::Relaxed),
+        max_time: head.max_time.load(Ordering::Relaxed),
+        series_count_by_metric_name: largest(metrics, top, str::to_owned),
+        label_value_count_by_label_name: largest(values, top, str::to_owned),
+        memory_in_bytes_by_label_name: largest(bytes, top, str::to_owned),
+        series_count_by_label_value_pair: largest(pairs, top, |(name, value)| format!("{name}={value}")),
+    }
+}
+
+fn largest<T: Ord + Copy>(mut list: Vec<(u64, T)>, top: usize, name: impl Fn(T) -> String) -> Vec<NamedCount> {
+    let order = |a: &(u64, T), b: &(u64, T)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
+    if top < list.len() {
+        list.select_nth_unstable_by(top, order);
+        list.truncate(top);
+    }
+    list.sort_unstable_by(order);
+    list.into_iter().map(|(value, item)| NamedCount { name: name(item), value }).collect()
+}
+
+/// Shows a store's numbers in an exposition.
+#[derive(Debug)]
+pub(crate) struct StoreCollector(pub(crate) Weak<Store>);
+
+#[derive(Clone, Debug, EncodeLabelSet, Hash, PartialEq, Eq)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+impl Collector for StoreCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Some(store) = self.0.upgrade() else { return Ok(()) };
+        let stats = store.stats();
+        let counters = store.counters();
+        let wal = store.wal_counters();
+        let out_of_order = get(&counters.rejected[0]);
+        let too_old = get(&counters.rejected[2]);
+        // Names are Prometheus' own where it has one; the encoder adds `_total`.
+        let totals: [(&str, &str, u64); 13] = [
+            ("prometheus_tsdb_head_samples_appended", "Samples taken", stats.samples_appended),
+            ("prometheus_tsdb_head_out_of_order_samples_appended", "Samples taken out of order", get(&counters.late)),
+            ("prometheus_tsdb_out_of_order_samples", "Samples refused as out of order", out_of_order),
+            ("prometheus_tsdb_too_old_samples", "Samples refused as too old", too_old),
+            ("prometheus_tsdb_exemplar_exemplars_appended", "Exemplars taken", get(&counters.exemplars)),
+            ("prometheus_tsdb_head_series_created", "Series made", get(&counters.series_created)),
+            ("prometheus_tsdb_head_series_removed", "Series forgotten", get(&counters.series_removed)),
+            ("prometheus_tsdb_wal_corruptions", "Damaged places found in the log", get(&counters.corruptions)),
+            ("prometheus_tsdb_wal_writes_failed", "Failed writes and syncs of the log", get(&wal.failures)),
+            ("afferent_metrics_wal_written_bytes", "Bytes written to the log", stats.wal_written_bytes),
+            ("afferent_metrics_wal_syncs", "Syncs of the log", get(&wal.syncs)),
+            ("afferent_metrics_flushes", "Flushes of the head", get(&counters.flushes)),
+            ("afferent_metrics_flush_failures", "Flushes of the head that failed", get(&counters.flush_failures)),
+        ];
+        for (name, help, value) in totals {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        let gauges: [(&str, &str, f64); 9] = [
+            ("prometheus_tsdb_head_series", "Series that take samples", stats.active_series as f64),
+            ("afferent_metrics_series", "Series with data within retention", stats.series as f64),
+            ("prometheus_tsdb_wal_segment_current", "Number of the log's segment", get(&wal.segment) as f64),
+            ("prometheus_tsdb_wal_storage_size_bytes", "Bytes of the log on disk", stats.wal_bytes as f64),
+            ("prometheus_tsdb_storage_blocks_bytes", "Bytes of flushed chunks on disk", stats.part_bytes as f64),
+            ("prometheus_tsdb_blocks_loaded", "Files of flushed chunks", stats.parts as f64),
+            ("prometheus_tsdb_data_replay_duration_seconds", "Time of the last start", stats.replay_time.as_secs_f64()),
+            ("afferent_metrics_head_memory_bytes", "Estimate of the head's memory", stats.memory_bytes as f64),
+            ("afferent_metrics_tenants", "Tenants with data", stats.tenants as f64),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        let help = "Samples refused, by reason";
+        let mut rejected =
+            encoder.encode_descriptor("afferent_metrics_samples_rejected", help, None, MetricType::Counter)?;
+        for (reason, value) in &stats.samples_rejected {
+            let counter = ConstCounter::new(*value);
+            counter.encode(rejected.encode_family(&ReasonLabel { reason })?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Heads by tenant, shared by all who read.
+pub(crate) type Heads = RwLock<std::collections::BTreeMap<model::Tenant, std::sync::Arc<Head>>>;

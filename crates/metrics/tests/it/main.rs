@@ -1,0 +1,9 @@
+//! The store from outside: what is acknowledged is there, whatever happens to the disk or to the process.
+
+#![allow(clippy::unwrap_used)] // the lint knows test functions, but not their helpers
+
+mod basics;
+mod faults;
+mod flushing;
+mod kill;
+mod support;
