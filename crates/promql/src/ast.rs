@@ -114,6 +114,8 @@ pub struct NumberLiteral {
 pub struct StringLiteral {
     /// Unquoted text.
     pub value: String,
+    /// The unquoted bytes where escapes made them other than UTF-8; `value` then has U+FFFD in the place of those.
+    pub invalid_utf8: Option<Vec<u8>>,
     /// Where it stands, quotes included.
     pub span: Span,
 }

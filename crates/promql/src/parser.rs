@@ -18,7 +18,7 @@ use model::{Labels, Matcher};
 
 pub use series::{SequenceValue, SeriesDescription};
 use text::parse_duration;
-pub(crate) use text::{parse_number, unquote};
+pub(crate) use text::{parse_number, quote_bytes, unquote};
 
 use crate::ast::{Expr, Span};
 use crate::lexer::{Token, TokenKind, Tokens, tokenize};
@@ -270,10 +270,14 @@ impl<'a> Parser<'a> {
     }
 
     fn unquote(&mut self, token: Token<'_>) -> String {
-        unquote(token.text).unwrap_or_else(|| {
+        String::from_utf8_lossy(&self.unquote_bytes(token)).into_owned()
+    }
+
+    fn unquote_bytes(&mut self, token: Token<'_>) -> Vec<u8> {
+        text::unquote_bytes(token.text).unwrap_or_else(|| {
             let quoted = model::float::go_quote(token.text);
             self.error(token.span(), format!("error unquoting string {quoted}: invalid syntax"));
-            String::new()
+            Vec::new()
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::ast::{
     Aggregate, At, Binary, DurationExpr, DurationOp, Expr, MatchCardinality, MatrixSelector, NumberLiteral, Sign,
     Subquery, VectorMatching, VectorSelector,
 };
+use crate::parser::quote_bytes;
 
 /// Lines longer than this are broken, in bytes.
 const MAX_LINE: usize = 100;
@@ -20,7 +21,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Expr::Number(e) => e.fmt(f),
-            Expr::String(e) => f.write_str(&go_quote(&e.value)),
+            Expr::String(e) => f.write_str(&quote_bytes(e.invalid_utf8.as_deref().unwrap_or(e.value.as_bytes()))),
             Expr::Vector(e) => e.fmt(f),
             Expr::Matrix(e) => e.fmt(f),
             Expr::Subquery(e) => write!(f, "{}{}", e.expr, subquery_suffix(e)),

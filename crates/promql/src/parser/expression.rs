@@ -1,7 +1,7 @@
 //! Expressions: operators by precedence, literals, parentheses, function calls, aggregations.
 
 use super::binary::Modifiers;
-use super::{MAX_TREE_DEPTH, Parsed, Parser, Stop, parse_duration, parse_number};
+use super::{MAX_TREE_DEPTH, Parsed, Parser, Stop, parse_duration, parse_number, quote_bytes};
 use crate::ast::{
     Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, NumberLiteral, Paren, Sign, Span, StringLiteral, Unary,
     function,
@@ -83,8 +83,7 @@ impl Parser<'_> {
             TokenKind::Number | TokenKind::Duration => Ok(Expr::Number(self.number_literal()?)),
             TokenKind::String => {
                 self.advance();
-                let value = self.unquote(token);
-                Ok(Expr::String(StringLiteral { value, span: token.span() }))
+                Ok(Expr::String(self.string_literal(token)))
             }
             TokenKind::LeftParen => {
                 self.advance();
@@ -97,6 +96,13 @@ impl Parser<'_> {
             kind if kind == TokenKind::LeftBrace || kind.is_metric_name() => Ok(Expr::Vector(self.vector_selector()?)),
             _ => Err(self.unexpected("", "")),
         }
+    }
+
+    fn string_literal(&mut self, token: Token<'_>) -> StringLiteral {
+        let bytes = self.unquote_bytes(token);
+        let value = String::from_utf8_lossy(&bytes).into_owned();
+        let invalid_utf8 = (value.as_bytes() != bytes).then_some(bytes);
+        StringLiteral { value, invalid_utf8, span: token.span() }
     }
 
     fn aggregation_follows(&self) -> bool {
@@ -232,15 +238,19 @@ impl Parser<'_> {
     fn grouping_label(&mut self) -> Parsed<String> {
         let token = self.peek();
         let label = match token.kind {
-            TokenKind::String => self.unquote(token),
-            kind if kind.is_grouping_label() => token.text.to_owned(),
+            TokenKind::String => self.unquote_bytes(token),
+            kind if kind.is_grouping_label() => token.text.as_bytes().to_vec(),
             _ => return Err(self.unexpected("grouping opts", "label")),
         };
         self.advance();
-        if label.is_empty() {
-            self.error(token.span(), "invalid label name for grouping: \"\"");
+        match String::from_utf8(label) {
+            Ok(label) if !label.is_empty() => Ok(label),
+            invalid => {
+                let bytes = invalid.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                self.error(token.span(), format!("invalid label name for grouping: {}", quote_bytes(&bytes)));
+                Ok(String::new())
+            }
         }
-        Ok(label)
     }
 }
 

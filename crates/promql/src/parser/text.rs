@@ -57,16 +57,24 @@ fn underscores_are_placed_well(text: &str) -> bool {
 ///
 /// Bytes that do not form UTF-8 become U+FFFD: no label holds them.
 pub(crate) fn unquote(quoted: &str) -> Option<String> {
+    unquote_bytes(quoted).map(|bytes| match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// The same as [`unquote`], but gives the bytes.
+pub(crate) fn unquote_bytes(quoted: &str) -> Option<Vec<u8>> {
     let quote = quoted.chars().next()?;
     let inner = quoted.strip_prefix(quote)?.strip_suffix(quote)?;
     match quote {
-        '`' => (!inner.contains('`')).then(|| inner.replace('\r', "")),
+        '`' => (!inner.contains('`')).then(|| inner.replace('\r', "").into_bytes()),
         '"' | '\'' => unescape(inner, quote),
         _ => None,
     }
 }
 
-fn unescape(inner: &str, quote: char) -> Option<String> {
+fn unescape(inner: &str, quote: char) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();
     while let Some(c) = chars.next() {
@@ -97,10 +105,21 @@ fn unescape(inner: &str, quote: char) -> Option<String> {
             _ => return None,
         }
     }
-    Some(match String::from_utf8(out) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    })
+    Some(out)
+}
+
+/// Quotes bytes as Go's `strconv.Quote`: what is not UTF-8 becomes `\xff`.
+pub(crate) fn quote_bytes(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let quoted = model::float::go_quote(chunk.valid());
+        out.push_str(&quoted[1..quoted.len() - 1]);
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out.push('"');
+    out
 }
 
 fn push_char(out: &mut Vec<u8>, c: char) {
@@ -147,6 +166,7 @@ mod tests {
         assert_eq!(unquote(r"'it\'s'").as_deref(), Some("it's"));
         assert_eq!(unquote(r"`raw \n`").as_deref(), Some(r"raw \n"));
         assert_eq!(unquote(r#""\xff""#).as_deref(), Some("\u{fffd}"));
+        assert_eq!(quote_bytes(&unquote_bytes(r#""a\xc5\"z""#).unwrap()), r#""a\xc5\"z""#);
         for bad in ["", "\"", "\"\\q\"", "\"a\nb\"", "abc"] {
             assert_eq!(unquote(bad), None, "{bad:?}");
         }

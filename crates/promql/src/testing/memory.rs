@@ -12,8 +12,8 @@ use super::TestingError;
 
 /// A store of series that forgets nothing and knows one tenant.
 ///
-/// It treats histograms as Prometheus' storage does: the hint that is read back tells what was found when the sample was
-/// compared with the one before, and a stale marker after a histogram is a histogram.
+/// It treats histograms as Prometheus' storage does: the hint that is read back tells whether the histogram continues the one
+/// before, and a stale marker after a histogram is a histogram.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySource {
     series: BTreeMap<Labels, Arc<SampleBuffer>>,
@@ -100,36 +100,26 @@ fn push(buffer: &mut SampleBuffer, sample: Sample) {
     buffer.set_last_start(sample.start_timestamp.map_or(0, Timestamp::ms));
 }
 
-/// The hint with which Prometheus' storage gives a histogram back (its `FloatHistogramAppender`): known only where the
-/// histogram continues the chunk of the one before.
+/// The hint with which Prometheus' storage gives a histogram back: that it continues the chunk of the one before, or
+/// nothing. It never tells of a reset, because it cannot know whether the chunk before is still there.
 fn stored_hint(h: &FloatHistogram, previous: Option<&FloatHistogram>) -> CounterResetHint {
     use CounterResetHint::{CounterReset, Gauge, NotCounterReset, Unknown};
     if h.counter_reset_hint == Gauge {
         return Gauge;
     }
-    let explicit = if h.counter_reset_hint == CounterReset { CounterReset } else { Unknown };
-    let Some(previous) = previous else { return explicit };
-    if previous.counter_reset_hint == Gauge {
+    let Some(previous) = previous.filter(|p| p.counter_reset_hint != Gauge && h.counter_reset_hint != CounterReset)
+    else {
         return Unknown;
-    }
-    if explicit == CounterReset {
-        return CounterReset;
-    }
+    };
     if is_stale(h.sum) {
         return NotCounterReset;
     }
-    if is_stale(previous.sum) {
-        return Unknown;
-    }
-    if h.count < previous.count {
-        return CounterReset;
-    }
-    if h.schema != previous.schema || h.zero_threshold != previous.zero_threshold {
-        return Unknown;
-    }
-    let other_bounds = h.uses_custom_buckets() && h.custom_values != previous.custom_values;
+    let same_layout = h.schema == previous.schema
+        && h.zero_threshold == previous.zero_threshold
+        && (!h.uses_custom_buckets() || h.custom_values == previous.custom_values);
     let unhinted = FloatHistogram { counter_reset_hint: Unknown, ..h.clone() };
-    if other_bounds || unhinted.detect_reset(previous) { CounterReset } else { NotCounterReset }
+    let continues = same_layout && !is_stale(previous.sum) && !unhinted.detect_reset(previous);
+    if continues { NotCounterReset } else { Unknown }
 }
 
 struct MemorySet {
@@ -223,14 +213,14 @@ mod tests {
 
     #[test]
     fn hints_tell_what_was_found() {
-        use CounterResetHint::{CounterReset, Gauge, NotCounterReset, Unknown};
+        use CounterResetHint::{Gauge, NotCounterReset, Unknown};
         let mut source = MemorySource::new();
         let labels = Labels::from_pairs([("__name__", "h")]);
         let counts = [(1.0, Unknown), (2.0, Unknown), (1.0, Unknown), (3.0, Gauge), (4.0, Unknown)];
         let samples = counts.into_iter().enumerate().map(|(i, (count, hint))| at(i as i64, histogram(count, hint)));
         source.append(&labels, samples).unwrap();
         let hints: Vec<_> = read_all(&source).histograms.iter().map(|(_, h)| h.counter_reset_hint).collect();
-        assert_eq!(hints, [Unknown, NotCounterReset, CounterReset, Gauge, Unknown]);
+        assert_eq!(hints, [Unknown, NotCounterReset, Unknown, Gauge, Unknown]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use promql::testing::{Report, run_file, suite_engine};
+use promql::testing::{Report, run_file, run_text, suite_engine};
 
 /// For each file of Prometheus' suite how many evaluations pass: it may only grow.
 const FLOOR: &str = include_str!("../promqltest_floor.txt");
@@ -75,4 +75,46 @@ fn own_cases() {
         failed += report.failed;
     }
     assert_eq!(failed, 0);
+}
+
+/// What the runner must not let pass: an evaluation, and a part of what is said of it.
+#[test]
+fn wrong_expectations_fail() {
+    let load = "load 1m\n  a{x=\"1\"} 1 2\n  a{x=\"2\"} 3 4\n  h {{count:1 sum:1 buckets:[1]}}\n\n";
+    for (case, said) in [
+        ("eval instant at 0 a\n  a{x=\"1\"} 1", "no such series"),
+        ("eval instant at 0 a{x=\"1\"}\n  a{x=\"1\"} 1.1", "got: {__name__=\"a\", x=\"1\"} 1"),
+        ("eval instant at 0 a{x=\"1\"}\n  a{x=\"1\"} 1\n  a{x=\"2\"} 3", "no such series"),
+        ("eval instant at 0 a{x=\"1\"}\n  1", "scalar"),
+        ("eval instant at 0 1\n  2", "scalar 2"),
+        ("eval instant at 0 1", "vector or matrix"),
+        ("eval instant at 0 \"a\"\n  expect string \"b\"", "string \"b\""),
+        ("eval instant at 0 sort(a)\n  expect ordered\n  a{x=\"2\"} 3\n  a{x=\"1\"} 1", "at position"),
+        ("eval instant at 0 a{x=\"1\"}\n  expect fail\n  a{x=\"1\"} 1", "an error"),
+        ("eval instant at 0 a + on () a\n  expect fail msg: something else", "something else"),
+        ("eval instant at 0 a + on () a", "an answer"),
+        ("eval instant at 0 a{x=\"1\"}\n  expect warn\n  a{x=\"1\"} 1", "warning annotations"),
+        ("eval instant at 0 quantile(2, a)\n  expect no_warn\n  {} Inf", "no warning annotations"),
+        ("eval instant at 0 quantile(2, a)\n  expect warn msg: other\n  {} Inf", "other"),
+        ("eval instant at 0 h\n  h {{count:1 sum:1 buckets:[0 1]}}", "buckets:[1]"),
+        ("eval instant at 0 h\n  h {{count:1 sum:1 buckets:[1] counter_reset_hint:gauge}}", "gauge"),
+        ("eval range from 0 to 1m step 1m a{x=\"1\"}\n  a{x=\"1\"} 1 3", "1@0 2@60000"),
+        ("eval range from 0 to 1m step 1m a{x=\"1\"}\n  a{x=\"1\"} 1 2 3", "too short"),
+        ("eval range from 1m to 0 step 1m a", "before start"),
+        ("eval instant at 0 a\n  a{x=\"1\"} 1 2", "expect range vector"),
+        ("eval instant at x a", "duration"),
+        ("eval sometime a", "invalid evaluation command"),
+        ("load", "invalid load command"),
+        ("load 1m\n  b@st 0s", "no following sample line"),
+        ("load 1m\n  b@st 0s\n  b 1 2", "@st line has 1 values but sample line has 2"),
+        ("load 1m\n  a{x=\"1\"} 5", "out of order"),
+        ("dance", "invalid command"),
+    ] {
+        let report = run_text(&format!("{load}{case}\n"), &suite_engine());
+        assert_eq!((report.passed, report.failed), (0, 1), "{case}");
+        let failure = &report.failures[0];
+        assert_eq!(failure.line, 6, "{case}");
+        let text = failure.to_string();
+        assert!(text.contains(said), "{case}\n{text}");
+    }
 }

@@ -89,6 +89,7 @@ fn canonical_text() {
         ("time()", "time()"),
         ("sum by(\"x.y\")(a)", r#"sum by ("x.y") (a)"#),
         ("info(a, {})", "info(a, {})"),
+        (r#""a\xc5z""#, r#""a\xc5z""#),
     ] {
         assert_eq!(read(text).to_string(), canonical, "{text}");
     }
