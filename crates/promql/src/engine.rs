@@ -179,6 +179,7 @@ impl Engine {
         let plan = to_plan(&parsed)?;
         let timeout = ctx.timeout.map_or(self.options.timeout, |t| t.min(self.options.timeout));
         let query = Query {
+            text,
             source,
             tenant: &ctx.tenant,
             cancel: &ctx.cancel,
@@ -190,6 +191,7 @@ impl Engine {
         timings.prepare = prepare_begin.elapsed();
 
         let eval_begin = Instant::now();
+        query.check_steps(steps)?;
         let mut evaluator = Evaluator::new(&query, steps);
         let evaluated = evaluator.eval(&plan)?;
         let evaluated = match evaluated {

@@ -6,6 +6,7 @@
 mod account;
 mod aggregate;
 mod binary;
+mod buckets;
 mod calls;
 mod count_values;
 mod finish;
@@ -33,12 +34,15 @@ pub(crate) use series::{Series, Steps, is_present};
 pub(crate) use subquery::as_matrix;
 pub(crate) use windows::Window;
 
+use self::buckets::Buckets;
 use crate::annotations::Annotations;
 use crate::ast::{Expr, Sign};
 use crate::engine::{CancelFlag, EngineOptions, MatrixSeries, QueryError};
 
 /// What all parts of one query share.
 pub(crate) struct Query<'q> {
+    /// As written, because some errors quote it.
+    pub(crate) text: &'q str,
     pub(crate) source: &'q dyn SeriesSource,
     pub(crate) tenant: &'q Tenant,
     pub(crate) cancel: &'q CancelFlag,
@@ -49,6 +53,11 @@ pub(crate) struct Query<'q> {
 }
 
 impl Query<'_> {
+    /// Refuses grids that no column could be kept for.
+    pub(crate) fn check_steps(&self, steps: Steps) -> Result<(), QueryError> {
+        if steps.count > self.options.max_samples { Err(QueryError::TooManySamples) } else { Ok(()) }
+    }
+
     /// Fails once the caller is gone or the time is up.
     pub(crate) fn check(&self) -> Result<(), QueryError> {
         if self.cancel.is_canceled() {
@@ -79,11 +88,14 @@ pub(crate) struct Evaluator<'q> {
     pub(crate) steps: Steps,
     pub(crate) stats: SampleStats,
     pub(crate) notes: Annotations,
+    /// How the node at hand wants histograms read.
+    buckets: Buckets,
 }
 
 impl<'q> Evaluator<'q> {
     pub(crate) fn new(query: &'q Query<'q>, steps: Steps) -> Self {
-        Evaluator { query, steps, stats: SampleStats::new(steps.count), notes: Annotations::default() }
+        let (stats, notes) = (SampleStats::new(steps.count), Annotations::default());
+        Evaluator { query, steps, stats, notes, buckets: Buckets::default() }
     }
 
     /// Evaluates a node; afterwards the account holds what the node's value holds.
@@ -93,7 +105,11 @@ impl<'q> Evaluator<'q> {
             return Ok(Evaluated::Vector(Vec::new()));
         }
         let before = self.query.account.current();
-        let value = self.eval_node(expr)?;
+        let buckets = self.buckets;
+        self.buckets = buckets.below(expr);
+        let value = self.eval_node(expr);
+        self.buckets = buckets;
+        let value = value?;
         let held = match &value {
             Evaluated::Scalar(column) => column.len(),
             Evaluated::Vector(series) => series.iter().map(Series::samples).sum(),
@@ -173,7 +189,8 @@ impl<'q> Evaluator<'q> {
     }
 
     fn eval_step_invariant(&mut self, inner: &Expr) -> Result<Evaluated, QueryError> {
-        let mut once = Evaluator::new(self.query, Steps { count: 1, ..self.steps });
+        let mut once =
+            Evaluator { buckets: self.buckets, ..Evaluator::new(self.query, Steps { count: 1, ..self.steps }) };
         let value = once.eval(inner)?;
         self.notes.merge(once.notes);
         self.stats.repeat(&once.stats);

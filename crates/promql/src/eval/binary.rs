@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{CounterResetHint, FloatHistogram, Labels, SampleValue};
+use model::{CounterResetHint, FloatHistogram, Labels, SampleValue, stale_nan};
 
 use super::matching::{Signatures, changes_meaning, match_labels, result_labels};
-use super::{Evaluated, Evaluator, Series};
+use super::{Evaluated, Evaluator, Series, is_present};
 use crate::annotations::{HistogramOperation, Notice};
 use crate::ast::{Binary, BinaryOp, MatchCardinality, ValueType, VectorMatching};
 use crate::engine::QueryError;
@@ -62,7 +62,15 @@ impl Evaluator<'_> {
         };
         let (op, position) = (binary.op, binary.span.start);
         let drop_name = changes_meaning(op) || binary.return_bool;
+        let arithmetic = arithmetic(op);
         for series in &mut vector {
+            if let (Some(function), true) = (arithmetic, series.histograms.is_empty()) {
+                for (v, other) in series.floats.iter_mut().zip(&scalar).filter(|(v, _)| is_present(**v)) {
+                    *v = if scalar_first { function(*other, *v) } else { function(*v, *other) };
+                }
+                self.mark_name_dropped(series);
+                continue;
+            }
             let mut out = Series::new(Labels::empty());
             for (step, other) in scalar.iter().copied().enumerate() {
                 let Some(value) = series.value(step) else { continue };
@@ -108,8 +116,8 @@ impl Evaluator<'_> {
         // From here on `many` is the side that may have several series for a signature.
         let swapped = matching.card == MatchCardinality::OneToMany;
         let (many, one) = if swapped { (&right, &left) } else { (&left, &right) };
-        let (fill_one, fill_many) =
-            if swapped { (matching.fill_left, matching.fill_right) } else { (matching.fill_right, matching.fill_left) };
+        // The values are not swapped along: Prometheus fills the "one" side with `fill_right` whichever side that is.
+        let (fill_one, fill_many) = (matching.fill_right, matching.fill_left);
         if (many.is_empty() || one.is_empty()) && fill_one.is_none() && fill_many.is_none() {
             return Ok(Vec::new());
         }
@@ -130,6 +138,9 @@ impl Evaluator<'_> {
             matched: vec![None; if fill_many.is_some() { signatures.count } else { 0 }],
         };
         for (at, series) in many.iter().enumerate() {
+            if at % 256 == 0 {
+                self.query.check()?;
+            }
             let signature = signatures.left[at];
             for other in &one_of[signature] {
                 join.pair(signature, series, &one[*other], &mut self.notes)?;
@@ -267,6 +278,9 @@ impl Join<'_> {
         notes: &mut crate::annotations::Annotations,
     ) -> Result<(), QueryError> {
         let (op, return_bool) = (self.binary.op, self.binary.return_bool);
+        if self.pair_floats(signature, many, one) {
+            return Ok(());
+        }
         let many_to_one = self.matching.card != MatchCardinality::OneToOne;
         let mut place = None;
         for step in 0..self.steps {
@@ -312,6 +326,37 @@ impl Join<'_> {
         Ok(())
     }
 
+    /// The usual case, at full speed: arithmetic of floats whose result has its labels for itself. False where it is not.
+    fn pair_floats(&mut self, signature: usize, many: &Series, one: &Series) -> bool {
+        let Some(function) = arithmetic(self.binary.op) else { return false };
+        let only_floats = many.histograms.is_empty() && one.histograms.is_empty();
+        if !only_floats || !self.matched.is_empty() || many.floats.is_empty() || one.floats.is_empty() {
+            return false;
+        }
+        let labels = result_labels(&many.labels, &one.labels, self.binary.op, self.matching, self.drop_name);
+        if self.places.contains_key(&labels) {
+            return false;
+        }
+        let mut met = vec![false; self.steps];
+        let pairs = many.floats.iter().zip(&one.floats).zip(&mut met);
+        let column: Vec<f64> = pairs
+            .map(|((m, o), met)| {
+                *met = is_present(*m) && is_present(*o);
+                match (*met, self.swapped) {
+                    (false, _) => stale_nan(),
+                    (true, false) => function(*m, *o),
+                    (true, true) => function(*o, *m),
+                }
+            })
+            .collect();
+        if met.contains(&true) {
+            self.places.insert(labels.clone(), vec![self.output.len()]);
+            let series = Series { floats: column, drop_name: self.binary.return_bool, ..Series::new(labels) };
+            self.output.push(Output { series, signature, met });
+        }
+        true
+    }
+
     fn place(&mut self, signature: usize, many: &Series, one: &Series) -> usize {
         let labels = result_labels(&many.labels, &one.labels, self.binary.op, self.matching, self.drop_name);
         let places = self.places.entry(labels.clone()).or_default();
@@ -326,6 +371,20 @@ impl Join<'_> {
         });
         self.output.len() - 1
     }
+}
+
+/// The function of an arithmetic operator.
+fn arithmetic(op: BinaryOp) -> Option<fn(f64, f64) -> f64> {
+    Some(match op {
+        BinaryOp::Add => |l, r| l + r,
+        BinaryOp::Sub => |l, r| l - r,
+        BinaryOp::Mul => |l, r| l * r,
+        BinaryOp::Div => |l, r| l / r,
+        BinaryOp::Pow => f64::powf,
+        BinaryOp::Mod => |l, r| l % r,
+        BinaryOp::Atan2 => f64::atan2,
+        _ => return None,
+    })
 }
 
 fn scalar_operation(op: BinaryOp, l: f64, r: f64) -> f64 {
@@ -349,20 +408,16 @@ fn operation<'n>(op: BinaryOp, left: &SampleValue, right: &SampleValue) -> Outco
             let (l, r) = (*l, *r);
             let compare = |holds| Outcome::Value(Float(l), holds, None);
             match op {
-                BinaryOp::Add => float(l + r),
-                BinaryOp::Sub => float(l - r),
-                BinaryOp::Mul => float(l * r),
-                BinaryOp::Div => float(l / r),
-                BinaryOp::Pow => float(l.powf(r)),
-                BinaryOp::Mod => float(l % r),
-                BinaryOp::Atan2 => float(l.atan2(r)),
                 BinaryOp::Eq => compare(l == r),
                 BinaryOp::Ne => compare(l != r),
                 BinaryOp::Gt => compare(l > r),
                 BinaryOp::Lt => compare(l < r),
                 BinaryOp::Ge => compare(l >= r),
                 BinaryOp::Le => compare(l <= r),
-                _ => refuse("float", "float"),
+                _ => match arithmetic(op) {
+                    Some(function) => float(function(l, r)),
+                    None => refuse("float", "float"),
+                },
             }
         }
         (Float(l), Histogram(r)) => match op {

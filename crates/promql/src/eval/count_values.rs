@@ -8,13 +8,15 @@ use model::{Labels, METRIC_NAME, SampleValue};
 use super::{Evaluator, Series};
 use crate::ast::Aggregate;
 use crate::engine::QueryError;
-use crate::functions::labels::text_of;
+use crate::functions::labels::{is_label_name, text_of};
 
 impl Evaluator<'_> {
     pub(crate) fn eval_count_values(&mut self, aggregate: &Aggregate) -> Result<Vec<Series>, QueryError> {
         let label = aggregate.param.as_ref().map_or("", |p| text_of(p));
-        if label.is_empty() {
-            return Err(QueryError::execution(format!("invalid label name {}", model::float::go_quote(label))));
+        if !is_label_name(label) {
+            let span = aggregate.param.as_ref().map_or_else(Default::default, |p| p.span());
+            let written = self.query.text.get(span.start..span.end).unwrap_or(label);
+            return Err(QueryError::execution(format!("invalid label name {written}")));
         }
         let input = self.eval_vector(&aggregate.expr)?;
         let mut output: Vec<Series> = Vec::new();

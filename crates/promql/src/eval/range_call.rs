@@ -2,12 +2,13 @@
 
 use model::{Projection, SeriesSet, TimeRange};
 
+use super::buckets::Buckets;
 use super::finish::{drop_reserved, has_same_labels, same_labelset_error};
 use super::prepare::selector_span;
 use super::select::{Batch, Lookup, Scratch, Sink, pinned_name};
 use super::series::{Series, Steps};
 use super::subquery::{Inner, load_samples};
-use super::windows::{Bounds, Cursor, Samples};
+use super::windows::{Bounds, Cursor};
 use super::{Evaluator, Query};
 use crate::annotations::Notice;
 use crate::ast::{Call, Expr, VectorSelector};
@@ -30,6 +31,7 @@ struct Frame<'a> {
     call: &'a Call,
     function: RangeFunction,
     drop_name: bool,
+    buckets: Buckets,
 }
 
 /// Where the samples come from.
@@ -77,6 +79,7 @@ impl Evaluator<'_> {
             call,
             function,
             drop_name: !matches!(name, "last_over_time" | "first_over_time"),
+            buckets: self.buckets,
         };
         match (&call.args[matrix_at], &inner) {
             (Expr::Subquery(subquery), Some(inner)) => {
@@ -198,6 +201,7 @@ fn one_series(
         Origin::Store { set, range, .. } => {
             scratch.buffer.clear();
             set.read(index, *range, &mut scratch.buffer)?;
+            frame.buckets.apply(&mut scratch.buffer);
             scratch.samples.load(&scratch.buffer, frame.with_starts);
             if scratch.samples.weight() == 0 {
                 return Ok(());
@@ -260,7 +264,7 @@ fn one_series(
         }
     }
     query.account.release(held);
-    finish_series(query, frame, series, &metric, &type_label, samples, batch)
+    finish_series(query, frame, series, &metric, &type_label, batch)
 }
 
 fn finish_series(
@@ -269,7 +273,6 @@ fn finish_series(
     mut series: Series,
     metric: &str,
     type_label: &str,
-    _samples: &Samples,
     batch: &mut Batch,
 ) -> Result<(), QueryError> {
     if series.is_empty() {

@@ -155,7 +155,6 @@ impl Evaluator<'_> {
     }
 
     /// The series that the step keeps, group by group.
-    #[expect(clippy::too_many_arguments, reason = "called from one place, with the parts of one aggregation")]
     fn choose(
         &mut self,
         aggregate: &Aggregate,

@@ -142,7 +142,7 @@ impl Evaluator<'_> {
         if selector.smoothed {
             return self.stream_smoothed(selector, projection, sink);
         }
-        let (query, steps, lookup) = (self.query, self.steps, Lookup::of(selector));
+        let (query, steps, lookup, buckets) = (self.query, self.steps, Lookup::of(selector), self.buckets);
         let (first, last) = lookup.extent(steps);
         let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
         let set = query.select(selector, range, projection)?;
@@ -152,6 +152,7 @@ impl Evaluator<'_> {
             |index, scratch, batch| {
                 scratch.buffer.clear();
                 set.read(index, range, &mut scratch.buffer)?;
+                buckets.apply(&mut scratch.buffer);
                 let mut series = Series { ..Series::new(model::Labels::empty()) };
                 let mut taken = 0;
                 sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
@@ -161,7 +162,7 @@ impl Evaluator<'_> {
                     series.set(step, value, steps.count);
                 });
                 if taken > 0 {
-                    query.account.take(taken)?;
+                    query.account.take(taken.max(series.floats.len() / 2))?;
                     series.labels = set.labels(index);
                     batch.series.push(series);
                 }
@@ -201,7 +202,7 @@ impl Evaluator<'_> {
                     column[step] = if start_times { row.start() as f64 / 1000.0 } else { row.time() as f64 / 1000.0 };
                 });
                 if taken > 0 {
-                    query.account.take(taken)?;
+                    query.account.take(taken.max(column.len() / 2))?;
                     batch.series.push(Series { floats: column, ..Series::new(set.labels(index)) });
                 }
                 Ok(())

@@ -113,10 +113,11 @@ impl Series {
         self.histograms.is_empty() && !self.floats.iter().any(|v| is_present(*v))
     }
 
-    /// Samples as the account counts them: a histogram weighs as many floats as it has room for.
+    /// Samples as the account counts them: 16 bytes are one sample, so a histogram weighs several, and a column weighs at
+    /// least half a sample for each step, present or not.
     pub(crate) fn samples(&self) -> usize {
         let floats = self.floats.iter().filter(|v| is_present(**v)).count();
-        floats + self.histograms.iter().map(|(_, h)| histogram_samples(h)).sum::<usize>()
+        floats.max(self.floats.len() / 2) + self.histograms.iter().map(|(_, h)| histogram_samples(h)).sum::<usize>()
     }
 
     /// Changes every float.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{CounterResetHint, FloatHistogram};
 
+use super::buckets::Buckets;
 use super::select::Lookup;
 use super::series::{Series, Steps};
 use super::windows::Samples;
@@ -34,7 +35,8 @@ impl Evaluator<'_> {
             start += interval;
         }
         let steps = Steps::between(start, last, interval);
-        let mut inner = Evaluator::new(self.query, steps);
+        self.query.check_steps(steps)?;
+        let mut inner = Evaluator { buckets: Buckets::Needed, ..Evaluator::new(self.query, steps) };
         let value = inner.eval(&subquery.expr)?;
         self.notes.merge(inner.notes);
         let series = match value {

@@ -47,23 +47,20 @@ impl Samples {
         let mut histograms = buffer.histograms.iter().peekable();
         for (row, time) in buffer.timestamps.iter().enumerate() {
             let start = buffer.start_timestamps.get(row).copied().unwrap_or(0);
-            match histograms.next_if(|(at, _)| *at as usize == row) {
-                Some((_, histogram)) => {
-                    if !is_stale(histogram.sum) {
-                        self.push_histogram(*time, Arc::clone(histogram));
-                        if with_starts {
-                            self.histogram_starts.push(start);
-                        }
-                    }
+            if let Some((_, histogram)) = histograms.next_if(|(at, _)| *at as usize == row) {
+                if is_stale(histogram.sum) {
+                    continue;
                 }
-                None if !is_stale(buffer.values[row]) => {
-                    self.float_times.push(*time);
-                    self.floats.push(buffer.values[row]);
-                    if with_starts {
-                        self.float_starts.push(start);
-                    }
+                self.push_histogram(*time, Arc::clone(histogram));
+                if with_starts {
+                    self.histogram_starts.push(start);
                 }
-                None => {}
+            } else if !is_stale(buffer.values[row]) {
+                self.float_times.push(*time);
+                self.floats.push(buffer.values[row]);
+                if with_starts {
+                    self.float_starts.push(start);
+                }
             }
         }
     }

@@ -15,12 +15,17 @@ pub(crate) fn text_of(expr: &Expr) -> &str {
     }
 }
 
+/// Any text but the empty one. Bytes that are not UTF-8 have become U+FFFD when the query was read; they are refused.
+pub(crate) fn is_label_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('\u{fffd}')
+}
+
 /// Sets `dst` to the expanded replacement wherever the whole value of `src` matches. `args` are the five of the call.
 pub(crate) fn label_replace(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
     let [dst, replacement, src, pattern] = [1, 2, 3, 4].map(|i| text_of(&args[i]));
     let regex = Regex::new(&format!("^(?s:{pattern})$"))
         .map_err(|_| QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
-    if dst.is_empty() {
+    if !is_label_name(dst) {
         return Err(QueryError::execution(format!("invalid destination label name in label_replace(): {dst}")));
     }
     let mut value = String::new();
@@ -38,10 +43,10 @@ pub(crate) fn label_replace(series: &mut [Series], args: &[Expr]) -> Result<(), 
 pub(crate) fn label_join(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
     let (dst, separator) = (text_of(&args[1]), text_of(&args[2]));
     let sources: Vec<&str> = args[3..].iter().map(text_of).collect();
-    if let Some(bad) = sources.iter().find(|s| s.is_empty()) {
+    if let Some(bad) = sources.iter().find(|s| !is_label_name(s)) {
         return Err(QueryError::execution(format!("invalid source label name in label_join(): {bad}")));
     }
-    if dst.is_empty() {
+    if !is_label_name(dst) {
         return Err(QueryError::execution(format!("invalid destination label name in label_join(): {dst}")));
     }
     for one in series {
