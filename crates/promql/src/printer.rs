@@ -204,34 +204,73 @@ fn matching_clauses(m: &VectorMatching) -> String {
 
 /// Breaks an expression into indented lines wherever it is longer than 100 bytes, as the API's `format_query`.
 pub fn prettify(expr: &Expr) -> String {
-    pretty(expr, 0)
+    let mut out = String::new();
+    pretty(expr, 0, true, &mut out);
+    out
 }
 
-fn pretty(expr: &Expr, level: usize) -> String {
+/// Writes an expression at some level; `indented` is false where its first line continues another.
+fn pretty(expr: &Expr, level: usize, indented: bool, out: &mut String) {
     let indent = "  ".repeat(level);
-    let line = expr.to_string();
-    match expr {
-        Expr::Unary(e) => return format!("{indent}{}{}", e.op.as_str(), pretty(&e.expr, level).trim()),
-        Expr::StepInvariant(e) => return pretty(e, level),
-        // Prometheus leaves a short subquery without its indentation.
-        Expr::Subquery(_) if line.len() <= MAX_LINE => return line,
-        _ if line.len() <= MAX_LINE => return format!("{indent}{line}"),
-        _ => {}
+    let short = fits_a_line(expr);
+    // Prometheus leaves a short subquery without its indentation.
+    let indents_itself = !matches!(expr, Expr::StepInvariant(_) | Expr::Subquery(_) | Expr::Binary(_));
+    if indented && (indents_itself || (short && matches!(expr, Expr::Binary(_)))) {
+        out.push_str(&indent);
     }
     match expr {
-        Expr::Subquery(e) => format!("{}{}", pretty(&e.expr, level), subquery_suffix(e)),
-        Expr::Call(e) => {
-            let args: Vec<String> = e.args.iter().map(|arg| pretty(arg, level + 1)).collect();
-            format!("{indent}{}(\n{}\n{indent})", e.func.name, args.join(",\n"))
+        Expr::StepInvariant(e) => pretty(e, level, indented, out),
+        Expr::Unary(e) => {
+            out.push_str(e.op.as_str());
+            pretty(&e.expr, level, false, out);
         }
-        Expr::Aggregate(e) => {
-            let param = e.param.as_ref().map_or_else(String::new, |p| format!("{},\n", pretty(p, level + 1)));
-            format!("{indent}{}(\n{param}{}\n{indent})", aggregate_head(e), pretty(&e.expr, level + 1))
+        Expr::Subquery(e) if !short => {
+            pretty(&e.expr, level, indented, out);
+            out.push_str(&subquery_suffix(e));
         }
-        Expr::Binary(e) => {
-            format!("{}\n{indent}{}\n{}", pretty(&e.lhs, level + 1), operator(e), pretty(&e.rhs, level + 1))
+        Expr::Call(e) if !short => {
+            push(out, format_args!("{}(\n", e.func.name));
+            for (i, arg) in e.args.iter().enumerate() {
+                out.push_str(if i > 0 { ",\n" } else { "" });
+                pretty(arg, level + 1, true, out);
+            }
+            push(out, format_args!("\n{indent})"));
         }
-        Expr::Paren(e) => format!("{indent}(\n{}\n{indent})", pretty(&e.expr, level + 1)),
-        _ => format!("{indent}{line}"),
+        Expr::Aggregate(e) if !short => {
+            push(out, format_args!("{}(\n", aggregate_head(e)));
+            if let Some(param) = &e.param {
+                pretty(param, level + 1, true, out);
+                out.push_str(",\n");
+            }
+            pretty(&e.expr, level + 1, true, out);
+            push(out, format_args!("\n{indent})"));
+        }
+        Expr::Binary(e) if !short => {
+            pretty(&e.lhs, level + 1, indented, out);
+            push(out, format_args!("\n{indent}{}\n", operator(e)));
+            pretty(&e.rhs, level + 1, true, out);
+        }
+        Expr::Paren(e) if !short => {
+            out.push_str("(\n");
+            pretty(&e.expr, level + 1, true, out);
+            push(out, format_args!("\n{indent})"));
+        }
+        _ => push(out, format_args!("{expr}")),
     }
+}
+
+fn push(out: &mut String, text: fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("writing to a string cannot fail");
+}
+
+/// Looks at no more of the text than it must: a deep tree asks this at every level.
+fn fits_a_line(expr: &Expr) -> bool {
+    struct Left(usize);
+    impl Write for Left {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    write!(Left(MAX_LINE), "{expr}").is_ok()
 }

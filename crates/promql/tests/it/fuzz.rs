@@ -106,3 +106,44 @@ fn deep_input_is_refused() {
     assert!(parse(&long.join(" or "), &options).is_ok());
     assert!(parse(&format!("{}a{}", "(".repeat(100), ")".repeat(100)), &options).is_ok());
 }
+
+#[test]
+fn the_deepest_allowed_queries_evaluate() {
+    let options = ParseOptions::default();
+    let nested = |open: &str, core: &str, close: &str| {
+        let text = |n: usize| format!("{}{core}{}", open.repeat(n), close.repeat(n));
+        let deepest = (1..300).rev().find(|n| parse(&text(*n), &options).is_ok()).unwrap();
+        assert!(deepest > 60, "{open} can be nested only {deepest} times");
+        text(deepest)
+    };
+    let chained = |link: &str| {
+        let text = |n: usize| format!("vector(1){}", link.repeat(n));
+        let longest = (1..1100).rev().find(|n| parse(&text(*n), &options).is_ok()).unwrap();
+        assert!(longest > 900, "{link} can be repeated only {longest} times");
+        text(longest)
+    };
+    let queries = [
+        nested("(", "m", ")"),
+        nested("-(", "m", ")"),
+        nested("abs(", "m", ")"),
+        nested("sum by (a) (", "m", ")"),
+        nested("1 + (", "m", ")"),
+        nested("max_over_time(", "m", "[1m:1m])"),
+        nested("1 ^ -", "m", ""),
+        chained(" + 1"),
+        chained(" or m"),
+        chained(" + on () m"),
+    ];
+    let mut source = promql::testing::MemorySource::new();
+    let labels = model::Labels::from_pairs([("__name__", "m")]);
+    source.append(&labels, [model::Sample::float(model::Timestamp(0), 1.0)]).unwrap();
+    let engine = promql::testing::suite_engine();
+    // Servers evaluate on threads with two megabytes of stack, as this one has.
+    for query in queries {
+        let ctx = promql::engine::QueryContext::default();
+        let result = engine.instant(&source, &ctx, &query, model::Timestamp(0));
+        assert!(result.is_ok(), "{}: {:?}", &query[..40], result.map(|r| r.value));
+        let expr = parse(&query, &options).unwrap();
+        let _ = (prettify(&expr), ast_to_json(&expr));
+    }
+}
