@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::histogram::IncompatibleSchema;
 use model::{CounterResetHint, Projection, SampleValue, TimeRange};
 
 use super::Evaluator;
@@ -58,14 +59,20 @@ impl Evaluator<'_> {
                             let (h1, h2) = (&window.histograms[at - 1], &window.histograms[at]);
                             let counter = h1.counter_reset_hint != CounterResetHint::Gauge
                                 || h2.counter_reset_hint != CounterResetHint::Gauge;
-                            let between = interpolate_histograms(
-                                (times[at - 1], h1),
-                                (times[at], h2),
-                                time,
-                                counter,
-                                &mut batch.notes,
-                                position,
-                            );
+                            // What looks like a reset would be interpolated without ever comparing the kinds of buckets.
+                            let alike = h1.uses_custom_buckets() == h2.uses_custom_buckets();
+                            let between = if alike {
+                                interpolate_histograms(
+                                    (times[at - 1], h1),
+                                    (times[at], h2),
+                                    time,
+                                    counter,
+                                    &mut batch.notes,
+                                    position,
+                                )
+                            } else {
+                                Err(IncompatibleSchema)
+                            };
                             if between.is_err() {
                                 batch.notes.add(Notice::MixedExponentialCustom { metric: &metric }.at(position));
                             }
