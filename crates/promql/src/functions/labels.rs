@@ -23,7 +23,7 @@ pub(crate) fn is_label_name(name: &str) -> bool {
 /// Sets `dst` to the expanded replacement wherever the whole value of `src` matches. `args` are the five of the call.
 pub(crate) fn label_replace(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
     let [dst, replacement, src, pattern] = [1, 2, 3, 4].map(|i| text_of(&args[i]));
-    let regex = Regex::new(&format!("^(?s:{pattern})$"))
+    let regex = Regex::new(&format!("^(?s:{})$", model::pattern::from_go(pattern)))
         .map_err(|_| QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
     if !is_label_name(dst) {
         return Err(QueryError::execution(format!("invalid destination label name in label_replace(): {dst}")));
