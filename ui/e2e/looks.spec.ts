@@ -38,6 +38,7 @@ for (const scheme of ['light', 'dark'] as const) {
   test(`dialogs have no serious accessibility finding in ${scheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme: scheme });
     await page.goto(explore({ A: 'up' }));
+    await expect(chart(page)).toBeVisible();
     for (const key of ['t', '/', '?']) {
       await page.keyboard.press(key);
       await expect(page.getByRole('dialog')).toBeVisible();

@@ -1,5 +1,11 @@
 // CodeMirror with PromQL: completion from this server, lint while typing, Enter runs. Loaded only where a query is edited.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from '@codemirror/autocomplete';
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  closeCompletion,
+  completionKeymap,
+} from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from '@codemirror/commands';
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { lintKeymap } from '@codemirror/lint';
@@ -36,7 +42,8 @@ export default function PromqlEditor(props: EditorProps) {
   useEffect(() => {
     if (!holder.current) return;
     const language = promql();
-    const run = () => {
+    const run = (editor: EditorView) => {
+      closeCompletion(editor);
       latest.current.onRun();
       return true;
     };

@@ -56,6 +56,9 @@ export function useResults(state: ExploreState, width: number): Result[] {
     const plan = planQuery(query, state.tab, range, width);
     return plan ? [plan] : [];
   });
+  for (const slot of good.current.keys()) {
+    if (!plans.some((plan) => slot.startsWith(`${plan.query.id}.`))) good.current.delete(slot);
+  }
   const instant = range.end / 1000;
   const queries = useQueries({
     queries: plans.map((plan) => ({

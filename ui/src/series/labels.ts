@@ -66,7 +66,9 @@ export function shortNames(sets: readonly Labels[]): string[] {
   return sets.map((labels) => {
     const shown = differing.filter((name) => labels[name] !== undefined);
     if (shown.length === 0) return formatLabels(labels);
-    if (differing.length === 1 && shown[0]) return labels[shown[0]] || formatLabels(labels);
+    // A value alone is the best name if it says something: `user`, not `0`.
+    const only = differing.length === 1 ? labels[shown[0] ?? ''] : undefined;
+    if (only && /[a-z]/i.test(only)) return only;
     return formatLabels(Object.fromEntries(shown.map((name) => [name, labels[name] ?? ''])));
   });
 }

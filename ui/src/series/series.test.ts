@@ -52,6 +52,7 @@ describe('labels', () => {
         { a: '2', b: '2' },
       ]),
     ).toEqual(['{a="1", b="1"}', '{a="2", b="2"}']);
+    expect(shortNames([{ cpu: '0' }, { cpu: '1' }])).toEqual(['{cpu="0"}', '{cpu="1"}']);
     expect(shortNames([{ a: '1' }])).toEqual(['{a="1"}']);
     expect(legendName('{{ job }}/{{none}}', { job: 'x' }, 'e')).toBe('x/');
     expect(legendName('', {}, 'sum(x)')).toBe('sum(x)');

@@ -10,7 +10,8 @@ import { TimePicker } from './TimePicker';
 import { TimeProvider, useTime } from './time';
 import './shell.css';
 
-const Palette = lazy(() => import('./Palette'));
+const loadPalette = () => import('./Palette');
+const Palette = lazy(loadPalette);
 const KeysDialog = lazy(() => import('./KeysDialog'));
 
 export function Shell() {
@@ -66,6 +67,14 @@ function Frame(props: { page: Page | undefined }) {
     if (action === 'later') time.shift(1);
   };
   useKeyboard(run, open !== null);
+  useEffect(() => {
+    document.title = page ? `${page.label} – Afferent` : 'Afferent';
+  }, [page]);
+  useEffect(() => {
+    // Fetched once the page stands, so that keys typed right after `/` find their field.
+    const timer = window.setTimeout(() => void loadPalette(), 1000);
+    return () => window.clearTimeout(timer);
+  }, []);
 
   return (
     <div className="shell">
@@ -83,6 +92,11 @@ function Frame(props: { page: Page | undefined }) {
               </Link>
             </li>
           ))}
+          <li className="nav-search">
+            <button type="button" onClick={() => setOpen('palette')}>
+              Search
+            </button>
+          </li>
         </ul>
       </nav>
       <header className="bar">

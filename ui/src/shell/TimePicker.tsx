@@ -34,7 +34,7 @@ export function TimePicker(props: { open: boolean; setOpen: (open: boolean) => v
       <button type="button" className="button" aria-label="Half a range later" onClick={() => time.shift(1)}>
         <span aria-hidden="true">›</span>
       </button>
-      <button type="button" className="button" onClick={time.zoomOut} title="Zoom out (z)">
+      <button type="button" className="button time-zoom" onClick={time.zoomOut} title="Zoom out (z)">
         Zoom out
       </button>
       {props.open && (

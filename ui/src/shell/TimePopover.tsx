@@ -42,13 +42,15 @@ function Ends(props: { close: () => void }) {
         <code>now-6h</code>, <code>now/d</code> for the start of today, or a date. Times are in{' '}
         {zoneName(time.zone, time.range.end)}.
       </p>
-      <button
-        type="button"
-        className="button small"
-        onClick={() => time.setZone(time.zone === 'utc' ? 'browser' : 'utc')}
-      >
-        {time.zone === 'utc' ? 'Show browser time' : 'Show UTC'}
-      </button>
+      {zoneName('browser', time.range.end) !== 'UTC' && (
+        <button
+          type="button"
+          className="button small"
+          onClick={() => time.setZone(time.zone === 'utc' ? 'browser' : 'utc')}
+        >
+          {time.zone === 'utc' ? 'Show browser time' : 'Show UTC'}
+        </button>
+      )}
     </form>
   );
 }

@@ -59,7 +59,7 @@ function LabelDiff(props: { before: Labels; after: Labels }) {
           <th>Label</th>
           <th>Before relabelling</th>
           <th>After relabelling</th>
-          <th>Difference</th>
+          <th>Change</th>
         </tr>
       </thead>
       <tbody>

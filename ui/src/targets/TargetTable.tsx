@@ -125,19 +125,21 @@ function TargetRow(props: Props & { target: ActiveTarget }) {
           <Severity level={HEALTH_LEVEL[health]} word={HEALTH_WORD[health]} />
         </td>
         <td className="target-endpoint">
-          <Link
-            to="/targets"
-            search={open ? closed : { ...search, open: key }}
-            replace
-            resetScroll={false}
-            aria-expanded={open}
-            title={open ? 'Hide details' : 'Labels before and after relabelling'}
-          >
-            <span aria-hidden="true" className="target-turn">
-              {open ? '▾' : '▸'}
-            </span>
-            {target.scrapeUrl}
-          </Link>
+          <div>
+            <Link
+              to="/targets"
+              search={open ? closed : { ...search, open: key }}
+              replace
+              resetScroll={false}
+              aria-expanded={open}
+              title={open ? 'Hide details' : 'Labels before and after relabelling'}
+            >
+              <span aria-hidden="true" className="target-turn">
+                {open ? '▾' : '▸'}
+              </span>
+              {target.scrapeUrl}
+            </Link>
+          </div>
           {target.lastError && <p className="target-error">{target.lastError}</p>}
         </td>
         <td>

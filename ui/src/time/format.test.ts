@@ -36,7 +36,7 @@ describe('instants', () => {
   it('labels an axis: clock, date where the day turns, days alone for long steps', () => {
     const midnight = Date.UTC(2026, 0, 31) / 1000;
     expect(axisTimes([midnight - 3600, midnight, midnight + 3600], 3600, 'utc')).toEqual([
-      '23:00',
+      '23:00\n01-30',
       '00:00\n01-31',
       '01:00',
     ]);

@@ -33,12 +33,12 @@ export function zoneName(zone: Zone, at: number): string {
   return `UTC${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
 }
 
-/** Labels of a time axis: the clock, with the date where a day begins and on the first label if days are shown. */
+/** Labels of a time axis: the clock, with the date where a day begins, and on the first label if others follow. */
 export function axisTimes(splits: readonly number[], stepSeconds: number, zone: Zone): string[] {
-  let lastDate = '';
-  return splits.map((seconds) => {
-    const p = parts(seconds * 1000, zone);
-    const newDay = lastDate !== '' && p.date !== lastDate;
+  const all = splits.map((seconds) => parts(seconds * 1000, zone));
+  let lastDate = all.every((p) => p.date === all[0]?.date) ? all[0]?.date : '';
+  return all.map((p) => {
+    const newDay = p.date !== lastDate;
     lastDate = p.date;
     if (stepSeconds >= 86_400) return p.date.slice(stepSeconds >= 86_400 * 180 ? 0 : 5);
     const clock = stepSeconds < 1 ? `${p.clock.slice(3)}.${p.millis}` : p.clock.slice(0, stepSeconds < 60 ? 8 : 5);
