@@ -83,7 +83,7 @@ fn unpack_error(error: &std::io::Error, out: &Limited) -> FetchError {
     }
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => FetchError::Body("unexpected EOF".into()),
-        _ => FetchError::Body(format!("gzip: {error}")),
+        _ => FetchError::Body(format!("gzip: {}", error.to_string().replace("gzip header", "header"))),
     }
 }
 

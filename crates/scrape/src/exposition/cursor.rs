@@ -68,12 +68,12 @@ impl<'b> Cursor<'b> {
     }
 
     /// Consumes a quoted string and gives the range between the quotes. A backslash takes the next byte with it, unless
-    /// that is a newline. `None` (with the position after the quote) where the string does not end.
+    /// that is a newline. `None`, with nothing consumed, where there is no string or it does not end.
     pub(super) fn quoted(&mut self, newline_allowed: bool) -> Option<Span> {
-        if !self.eat(b'"') {
+        if self.peek() != Some(b'"') {
             return None;
         }
-        let start = self.pos;
+        let start = self.pos + 1;
         let mut at = start;
         loop {
             at += memchr::memchr2(b'"', b'\\', &self.body[at..])?;
@@ -92,7 +92,7 @@ impl<'b> Cursor<'b> {
         Some((start, at))
     }
 
-    /// Consumes bytes up to one of two, which stays.
+    /// Consumes bytes up to one that `stop` names, which stays.
     pub(super) fn until(&mut self, mut stop: impl FnMut(u8) -> bool) -> Span {
         let start = self.pos;
         let rest = &self.body[start..];
