@@ -57,12 +57,21 @@ enum HistogramValue {
     Mean(HistogramMean),
 }
 
+/// What one group has gathered. Many groupings put a single series in most of their groups, which needs no cells.
+enum Members {
+    One(Series),
+    /// By step.
+    Many(Vec<Cell>),
+}
+
 /// The groups of one aggregation.
 struct Groups<'a> {
     op: AggregateOp,
     grouping: Grouping<'a>,
-    /// By group, then step.
-    cells: Vec<Vec<Cell>>,
+    /// By group.
+    members: Vec<Members>,
+    /// What the members weigh, in samples.
+    weight: usize,
     steps: usize,
     position: usize,
 }
@@ -85,7 +94,8 @@ impl Evaluator<'_> {
         let mut groups = Groups {
             op: aggregate.op,
             grouping: Grouping::new(aggregate),
-            cells: Vec::new(),
+            members: Vec::new(),
+            weight: 0,
             steps: self.steps.count,
             position: aggregate.expr.span().start,
         };
@@ -93,12 +103,13 @@ impl Evaluator<'_> {
         let mut notes = Annotations::default();
         let account = &self.query.account;
         self.stream_vector(aggregate, &mut |batch| {
-            let mut held = 0;
+            let (mut held, weight) = (0, groups.weight);
             for series in batch {
                 held += series.samples();
-                groups.add(&series, &mut notes);
+                groups.add(series, &mut notes);
             }
             account.release(held.min(account.current().saturating_sub(before)));
+            account.take(groups.weight - weight)?;
             Ok(())
         })?;
         let result = groups.finish(&quantiles, &mut notes);
@@ -156,36 +167,49 @@ impl Evaluator<'_> {
 }
 
 impl Groups<'_> {
-    fn add(&mut self, series: &Series, notes: &mut Annotations) {
+    fn add(&mut self, series: Series, notes: &mut Annotations) {
         let group = self.grouping.group_of(&series.labels);
-        if group == self.cells.len() {
-            self.cells.push(vec![Cell::default(); self.steps]);
-        }
-        let cells = &mut self.cells[group];
-        for (cell, v) in cells.iter_mut().zip(&series.floats) {
-            if is_present(*v) && !cell.incompatible {
-                cell.drop_name |= series.drop_name;
-                cell.floats.add(self.op, *v);
-            }
-        }
-        for (step, h) in &series.histograms {
-            let cell = &mut cells[*step as usize];
-            if !cell.incompatible {
-                cell.add_histogram(self.op, h, series, self.position, notes);
+        let Some(members) = self.members.get_mut(group) else {
+            self.weight += series.samples();
+            self.members.push(Members::One(series));
+            return;
+        };
+        let into = (self.op, self.position);
+        match members {
+            Members::Many(cells) => add_to_cells(cells, &series, into, notes),
+            Members::One(first) => {
+                let mut cells = vec![Cell::default(); self.steps];
+                self.weight += self.steps * size_of::<Cell>() / 16;
+                add_to_cells(&mut cells, first, into, notes);
+                add_to_cells(&mut cells, &series, into, notes);
+                *members = Members::Many(cells);
             }
         }
     }
 
-    fn finish(mut self, quantiles: &[f64], notes: &mut Annotations) -> Vec<Series> {
+    fn finish(self, quantiles: &[f64], notes: &mut Annotations) -> Vec<Series> {
         let mut result = Vec::with_capacity(self.grouping.len());
-        for (group, cells) in std::mem::take(&mut self.cells).into_iter().enumerate() {
+        let (op, position) = (self.op, self.position);
+        for (group, members) in self.members.into_iter().enumerate() {
             let mut out = Series::new(self.grouping.labels(group).clone());
-            for (step, cell) in cells.into_iter().enumerate() {
+            let mut close = |step: usize, cell: Cell, notes: &mut Annotations| {
                 let drop_name = cell.drop_name;
                 let q = quantiles.get(step).copied().unwrap_or(f64::NAN);
-                if let Some(value) = cell.finish(self.op, q, self.position, notes) {
+                if let Some(value) = cell.finish(op, q, position, notes) {
                     out.set(step, value, self.steps);
                     out.drop_name = drop_name;
+                }
+            };
+            match members {
+                Members::Many(cells) => {
+                    cells.into_iter().enumerate().for_each(|(step, cell)| close(step, cell, notes));
+                }
+                Members::One(series) => {
+                    for step in 0..self.steps {
+                        let mut cell = Cell::default();
+                        cell.add(op, series.float(step), series.histogram(step), &series, position, notes);
+                        close(step, cell, notes);
+                    }
                 }
             }
             if !out.is_empty() {
@@ -193,6 +217,17 @@ impl Groups<'_> {
             }
         }
         result
+    }
+}
+
+fn add_to_cells(cells: &mut [Cell], series: &Series, (op, position): (AggregateOp, usize), notes: &mut Annotations) {
+    for (cell, v) in cells.iter_mut().zip(&series.floats) {
+        if is_present(*v) {
+            cell.add(op, Some(*v), None, series, position, notes);
+        }
+    }
+    for (step, h) in &series.histograms {
+        cells[*step as usize].add(op, None, Some(h), series, position, notes);
     }
 }
 
@@ -235,6 +270,27 @@ impl FloatCell {
 }
 
 impl Cell {
+    fn add(
+        &mut self,
+        op: AggregateOp,
+        float: Option<f64>,
+        histogram: Option<&Arc<FloatHistogram>>,
+        series: &Series,
+        position: usize,
+        notes: &mut Annotations,
+    ) {
+        if self.incompatible {
+            return;
+        }
+        if let Some(v) = float {
+            self.drop_name |= series.drop_name;
+            self.floats.add(op, v);
+        }
+        if let Some(h) = histogram {
+            self.add_histogram(op, h, series, position, notes);
+        }
+    }
+
     fn add_histogram(
         &mut self,
         op: AggregateOp,

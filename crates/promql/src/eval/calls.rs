@@ -127,7 +127,11 @@ impl Evaluator<'_> {
             for (step, h) in histograms {
                 one.set_float(step as usize, function(&h), self.steps.count);
             }
-            self.mark_name_dropped(one);
+            // Unlike elsewhere, type and unit stay.
+            if !self.query.options.delayed_name_removal {
+                one.labels = one.labels.without_name();
+            }
+            one.drop_name = true;
         }
         self.finish(series)
     }

@@ -70,8 +70,8 @@ pub(crate) fn avg(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
 /// A running mean with compensated errors.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mean {
-    sum: f64,
-    mean: f64,
+    /// The sum, or once that would overflow the mean.
+    value: f64,
     error: f64,
     count: f64,
     incremental: bool,
@@ -79,27 +79,27 @@ pub(crate) struct Mean {
 
 impl Mean {
     pub(crate) fn new(first: f64) -> Self {
-        Mean { sum: first, mean: 0.0, error: 0.0, count: 1.0, incremental: false }
+        Mean { value: first, error: 0.0, count: 1.0, incremental: false }
     }
 
     pub(crate) fn add(&mut self, v: f64) {
         self.count += 1.0;
         if !self.incremental {
-            let (sum, error) = kahan_inc(v, self.sum, self.error);
+            let (sum, error) = kahan_inc(v, self.value, self.error);
             if !sum.is_infinite() {
-                (self.sum, self.error) = (sum, error);
+                (self.value, self.error) = (sum, error);
                 return;
             }
             self.incremental = true;
-            self.mean = self.sum / (self.count - 1.0);
+            self.value /= self.count - 1.0;
             self.error /= self.count - 1.0;
         }
         let weight = (self.count - 1.0) / self.count;
-        (self.mean, self.error) = kahan_inc(v / self.count, weight * self.mean, weight * self.error);
+        (self.value, self.error) = kahan_inc(v / self.count, weight * self.value, weight * self.error);
     }
 
     pub(crate) fn value(&self) -> f64 {
-        if self.incremental { self.mean + self.error } else { self.sum / self.count + self.error / self.count }
+        if self.incremental { self.value + self.error } else { self.value / self.count + self.error / self.count }
     }
 }
 
