@@ -24,19 +24,22 @@ export function valueRange(min: number | null, max: number | null, zero: boolean
 /** Samples with a gap on both sides: no line reaches them, so they are drawn as points. */
 export function loneSamples(values: Column): number[] {
   const out: number[] = [];
-  let last: number | null = null;
-  const breaks = (from: number, to: number) => {
-    for (let i = from; i < to; i++) if (values[i] === null) return true;
-    return false;
-  };
-  const present = values.flatMap((v, i) => (v === null || v === undefined ? [] : [i]));
-  present.forEach((index, n) => {
-    const next = present[n + 1];
-    const left = last === null || breaks(last + 1, index);
-    const right = next === undefined || breaks(index + 1, next);
-    if (left && right) out.push(index);
-    last = index;
-  });
+  let previous = -1;
+  let gapBefore = true;
+  let gap = true;
+  for (let i = 0; i <= values.length; i++) {
+    const value = values[i];
+    const end = i === values.length;
+    if (!end && value === undefined) continue;
+    if (!end && value === null) {
+      gap = true;
+      continue;
+    }
+    if (previous >= 0 && gapBefore && (gap || end)) out.push(previous);
+    previous = i;
+    gapBefore = gap;
+    gap = false;
+  }
   return out;
 }
 

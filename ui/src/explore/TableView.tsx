@@ -1,11 +1,23 @@
 // The table tab: one table per query, one row per sample, labels as columns.
 import { Link } from '@tanstack/react-router';
 import { useMemo, useRef, useState } from 'react';
+import type { Labels } from '../api/prometheus';
 import { CopyButton, downloadCsv } from '../parts/Copy';
 import { useRows } from '../parts/useRows';
 import { csvRows } from '../series/csv';
 import { formatLabels } from '../series/labels';
-import { filterRows, histogramText, type Row, sortRows, type TableSort, tableOf } from '../series/table';
+import {
+  filterRows,
+  histogramText,
+  LABEL_COLUMNS,
+  type Row,
+  SERIES,
+  sortRows,
+  type TableSort,
+  TIME,
+  tableOf,
+  VALUE,
+} from '../series/table';
 import { useTime } from '../shell/time';
 import { formatTime } from '../time/format';
 import { formatExact } from '../units/format';
@@ -59,14 +71,15 @@ function ResultTable(props: TableProps) {
   const height = histograms ? HISTOGRAM_ROW : ROW;
   const view = useRows(rows.length, scroller, height);
   const withTime = props.answer.data.resultType !== 'vector';
-  const columns = [...(withTime ? ['time'] : []), ...table.columns, 'value'];
+  const labels = table.columns.length > LABEL_COLUMNS ? [SERIES] : table.columns;
+  const columns = [...(withTime ? [TIME] : []), ...labels, VALUE];
   const sortBy = (column: string) =>
     setSort((old) =>
       old?.column === column
-        ? old.descending === (column === 'value')
+        ? old.descending === (column === VALUE)
           ? { column, descending: !old.descending }
           : null
-        : { column, descending: column === 'value' },
+        : { column, descending: column === VALUE },
     );
 
   return (
@@ -107,17 +120,11 @@ function ResultTable(props: TableProps) {
               {columns.map((column) => (
                 <th
                   key={column}
-                  className={column === 'value' ? 'number' : undefined}
+                  className={column === VALUE ? 'number' : undefined}
                   aria-sort={sort?.column === column ? (sort.descending ? 'descending' : 'ascending') : 'none'}
                 >
                   <button type="button" onClick={() => sortBy(column)}>
-                    {column === '__name__'
-                      ? 'Metric'
-                      : column === 'value'
-                        ? 'Value'
-                        : column === 'time'
-                          ? 'Time'
-                          : column}
+                    {HEADS[column] ?? column}
                   </button>
                 </th>
               ))}
@@ -130,19 +137,9 @@ function ResultTable(props: TableProps) {
               return row ? (
                 <tr key={index} style={{ height }}>
                   {withTime && <td>{formatTime(row.time * 1000, zone, true)}</td>}
-                  {table.columns.map((name) => (
+                  {labels.map((name) => (
                     <td key={name}>
-                      {name === '__name__' && row.labels.__name__ ? (
-                        <Link
-                          to="/explore"
-                          search={{ ...props.shell, A: formatLabels(row.labels) }}
-                          title="Graph of this series"
-                        >
-                          {row.labels.__name__}
-                        </Link>
-                      ) : (
-                        row.labels[name]
-                      )}
+                      <LabelCell name={name} labels={row.labels} shell={props.shell} />
                     </td>
                   ))}
                   <td className="number">
@@ -161,5 +158,19 @@ function ResultTable(props: TableProps) {
       </div>
       {rows.length === 0 && <p className="quiet">No row holds “{filter}”</p>}
     </section>
+  );
+}
+
+const HEADS: Record<string, string> = { __name__: 'Metric', [SERIES]: 'Series', [VALUE]: 'Value', [TIME]: 'Time' };
+
+/** The metric's name, or the whole series, leads to its graph. */
+function LabelCell(props: { name: string; labels: Labels; shell: Search }) {
+  const { name, labels } = props;
+  const text = name === SERIES ? formatLabels(labels) : (labels[name] ?? '');
+  if ((name !== SERIES && name !== '__name__') || !labels.__name__) return text;
+  return (
+    <Link to="/explore" search={{ ...props.shell, A: formatLabels(labels) }} title="Graph of this series">
+      {text}
+    </Link>
   );
 }

@@ -6,7 +6,7 @@ import { buildFrame, histogramCount, type QueryResult, type Series } from './fra
 import { colourSeed, formatLabels, legendName, seriesKey, shortNames } from './labels';
 import { drawable, stackColumns } from './stack';
 import { sortLegend, summarise } from './stats';
-import { filterRows, histogramText, sortRows, tableOf } from './table';
+import { filterRows, histogramText, sortRows, tableOf, VALUE } from './table';
 import { ALL_VISIBLE, isolate, isVisible, toggle } from './visible';
 
 const matrix = (...result: Extract<QueryData, { resultType: 'matrix' }>['result']): QueryData => ({
@@ -235,7 +235,7 @@ describe('tables and CSV', () => {
         { metric: { job: 'api' }, value: [1, '+Inf'] },
       ],
     });
-    expect(sortRows(rows, { column: 'value', descending: true }).map((r) => r.labels.job)).toEqual([
+    expect(sortRows(rows, { column: VALUE, descending: true }).map((r) => r.labels.job)).toEqual([
       'api',
       'node10',
       'node9',

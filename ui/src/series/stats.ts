@@ -3,8 +3,18 @@ import type { Column, Series } from './frame';
 
 export type Summary = { last: number | null; min: number | null; mean: number | null; max: number | null };
 
-/** NaN counts as the last value but not in the others; gaps count nowhere. */
+const known = new WeakMap<Column, Summary>();
+
+/** NaN counts as the last value but not in the others; gaps count nowhere. A column is read once: nothing changes it later. */
 export function summarise(values: Column): Summary {
+  const before = known.get(values);
+  if (before) return before;
+  const summary = readColumn(values);
+  known.set(values, summary);
+  return summary;
+}
+
+function readColumn(values: Column): Summary {
   let last: number | null = null;
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;

@@ -1,5 +1,6 @@
 // Query results as rows: one per sample, labels as columns.
 import { type Histogram, type Labels, parseValue, type QueryData } from '../api/prometheus';
+import { formatLabels } from './labels';
 
 export type Cell = { kind: 'value'; value: number; text: string } | { kind: 'histogram'; histogram: Histogram };
 export type Row = { time: number; labels: Labels; cell: Cell };
@@ -43,7 +44,14 @@ export function tableOf(data: QueryData): TableData {
   return { columns, rows, single: data.resultType === 'scalar' || data.resultType === 'string' };
 }
 
-/** `time`, a label name, or `value`. */
+/** More label columns than this push the value off the screen; then one column holds the whole label set. */
+export const LABEL_COLUMNS = 10;
+
+/** Columns that are no labels, under names that no label has. */
+export const TIME = '{time}';
+export const SERIES = '{series}';
+export const VALUE = '{value}';
+/** TIME, SERIES, VALUE or a label name. */
 export type TableSort = { column: string; descending: boolean };
 
 const collator = new Intl.Collator('en', { numeric: true });
@@ -55,13 +63,14 @@ function cellNumber(cell: Cell): number {
 export function sortRows(rows: readonly Row[], sort: TableSort): Row[] {
   const sign = sort.descending ? -1 : 1;
   return [...rows].sort((a, b) => {
-    if (sort.column === 'time') return sign * (a.time - b.time);
-    if (sort.column === 'value') {
+    if (sort.column === TIME) return sign * (a.time - b.time);
+    if (sort.column === VALUE) {
       const left = cellNumber(a.cell);
       const right = cellNumber(b.cell);
       if (Number.isNaN(left) || Number.isNaN(right)) return Number(Number.isNaN(left)) - Number(Number.isNaN(right));
       return left === right ? 0 : sign * (left < right ? -1 : 1);
     }
+    if (sort.column === SERIES) return sign * collator.compare(formatLabels(a.labels), formatLabels(b.labels));
     return sign * collator.compare(a.labels[sort.column] ?? '', b.labels[sort.column] ?? '');
   });
 }
