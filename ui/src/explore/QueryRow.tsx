@@ -27,7 +27,11 @@ export function QueryRow(props: Props) {
   const [browsing, setBrowsing] = useState(false);
   useEffect(() => setDraft(query.expr), [query.expr]);
   const dirty = draft !== query.expr;
-  const run = () => props.run({ ...query, expr: draft.trim() });
+  const run = () => {
+    const expr = draft.trim();
+    setDraft(expr);
+    props.run({ ...query, expr });
+  };
 
   const choose = (text: string) => {
     setBrowsing(false);

@@ -3,6 +3,8 @@ import { CopyButton } from '../parts/Copy';
 import { Severity } from '../parts/Severity';
 import { csvRows } from '../series/csv';
 import { formatLabels } from '../series/labels';
+import { useTime } from '../shell/time';
+import { zoneName } from '../time/format';
 import { type Filter, HEALTH_LEVEL, HEALTH_WORD, type Health, healthOf, type Pool } from './model';
 
 type Props = {
@@ -31,6 +33,7 @@ function csvOf(groups: readonly Pool[]): string {
 
 export function Controls(props: Props) {
   const { filter, counts, set } = props;
+  const { zone } = useTime();
   const total = counts.up + counts.down + counts.unknown;
   const choose = (health: Health) => {
     const next = filter.health.includes(health)
@@ -85,6 +88,7 @@ export function Controls(props: Props) {
         ))}
       </select>
       <span className="spread" />
+      <span className="quiet">Times in {zoneName(zone, Date.now())}</span>
       <CopyButton className="button" text={() => csvOf(props.groups)} label="Copy CSV" />
     </div>
   );
