@@ -8,7 +8,7 @@ use super::{Evaluated, Evaluator, Series, is_present};
 use crate::annotations::Notice;
 use crate::ast::{Call, Expr};
 use crate::engine::QueryError;
-use crate::functions::date::{date_function, utc};
+use crate::functions::date::{date_function, utc, utc_of_value};
 use crate::functions::histogram_vector::{Histograms, Question, format_quantile, histogram_function};
 use crate::functions::labels::{label_join, label_replace, labels_for_absent, text_of};
 use crate::functions::math::{clamp, float_function, go_max, go_min, round};
@@ -52,7 +52,7 @@ impl Evaluator<'_> {
                 }
                 Some(arg) => {
                     let series = self.eval_vector(arg)?;
-                    self.map_floats(series, |_, v| function(utc(v as i64)))
+                    self.map_floats(series, |_, v| function(utc_of_value(v)))
                 }
             };
         }
@@ -79,9 +79,9 @@ impl Evaluator<'_> {
             "histogram_quantiles" => self.eval_histogram_quantiles(args),
             "info" => self.eval_info(args),
             "label_join" | "label_replace" => {
+                let relabelling = if name == "label_join" { label_join(args)? } else { label_replace(args)? };
                 let mut series = self.eval_vector(&args[0])?;
-                let rename = if name == "label_join" { label_join } else { label_replace };
-                rename(&mut series, args)?;
+                series.iter_mut().for_each(relabelling);
                 merge_same_labels(series)
             }
             "round" => {

@@ -179,11 +179,7 @@ impl Evaluator<'_> {
         start_times: bool,
     ) -> Result<Vec<Series>, QueryError> {
         let (query, steps) = (self.query, self.steps);
-        let lookup = match Lookup::of(selector) {
-            // Prometheus ignores the offset of a pinned selector here.
-            Lookup { at: Some(at), .. } => Lookup { at: Some(at), offset: 0 },
-            free => free,
-        };
+        let lookup = Lookup::of(selector);
         let (first, last) = lookup.extent(steps);
         let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
         let set = query.select(selector, range, None)?;

@@ -19,7 +19,18 @@ pub(crate) struct Utc {
 
 /// The calendar of the proleptic Gregorian year (algorithm: H. Hinnant, "chrono-compatible low-level date algorithms").
 pub(crate) fn utc(seconds: i64) -> Utc {
-    let days = seconds.div_euclid(86_400);
+    calendar(i128::from(seconds))
+}
+
+/// The same for a sample's value. What is no 64-bit number of seconds gives what Go's overflow gives: the moment 2^63 seconds
+/// after the epoch.
+pub(crate) fn utc_of_value(v: f64) -> Utc {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    calendar(if (-LIMIT..LIMIT).contains(&v) && v != -LIMIT { v as i128 } else { 1 << 63 })
+}
+
+fn calendar(seconds: i128) -> Utc {
+    let days = seconds.div_euclid(86_400) as i64;
     let of_day = seconds.rem_euclid(86_400) as u32;
     let shifted = days.saturating_add(719_468);
     let era = shifted.div_euclid(146_097);
@@ -85,6 +96,9 @@ mod tests {
         assert_eq!(format_rfc3339(-1), "1969-12-31T23:59:59Z");
         assert_eq!(format_rfc3339(1_785_542_399), "2026-07-31T23:59:59Z");
         assert_eq!(utc(0).weekday, 4);
+        // What Prometheus answers to hour(NaN) and month(NaN).
+        assert_eq!((utc_of_value(f64::NAN).hour, utc_of_value(f64::NAN).month), (15, 12));
+        assert_eq!(utc_of_value(86_400.9), utc(86_400));
         assert_eq!(utc(1_735_603_200).day_of_year, 366);
     }
 }

@@ -20,8 +20,11 @@ pub(crate) fn is_label_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('\u{fffd}')
 }
 
+/// Changes the labels of a series.
+pub(crate) type Relabelling<'a> = Box<dyn FnMut(&mut Series) + 'a>;
+
 /// Sets `dst` to the expanded replacement wherever the whole value of `src` matches. `args` are the five of the call.
-pub(crate) fn label_replace(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
+pub(crate) fn label_replace(args: &[Expr]) -> Result<Relabelling<'_>, QueryError> {
     let [dst, replacement, src, pattern] = [1, 2, 3, 4].map(|i| text_of(&args[i]));
     let regex = Regex::new(&format!("^(?s:{})$", model::pattern::from_go(pattern)))
         .map_err(|_| QueryError::execution(format!("invalid regular expression in label_replace(): {pattern}")))?;
@@ -29,18 +32,17 @@ pub(crate) fn label_replace(series: &mut [Series], args: &[Expr]) -> Result<(), 
         return Err(QueryError::execution(format!("invalid destination label name in label_replace(): {dst}")));
     }
     let mut value = String::new();
-    for one in series {
-        if let Some(captures) = regex.captures(one.labels.get(src).unwrap_or("")) {
+    Ok(Box::new(move |series| {
+        if let Some(captures) = regex.captures(series.labels.get(src).unwrap_or("")) {
             value.clear();
             captures.expand(replacement, &mut value);
-            set_label(one, dst, &value);
+            set_label(series, dst, &value);
         }
-    }
-    Ok(())
+    }))
 }
 
 /// Sets `dst` to the values of some labels, joined.
-pub(crate) fn label_join(series: &mut [Series], args: &[Expr]) -> Result<(), QueryError> {
+pub(crate) fn label_join(args: &[Expr]) -> Result<Relabelling<'_>, QueryError> {
     let (dst, separator) = (text_of(&args[1]), text_of(&args[2]));
     let sources: Vec<&str> = args[3..].iter().map(text_of).collect();
     if let Some(bad) = sources.iter().find(|s| !is_label_name(s)) {
@@ -49,14 +51,11 @@ pub(crate) fn label_join(series: &mut [Series], args: &[Expr]) -> Result<(), Que
     if !is_label_name(dst) {
         return Err(QueryError::execution(format!("invalid destination label name in label_join(): {dst}")));
     }
-    for one in series {
-        let value = {
-            let values: Vec<&str> = sources.iter().map(|s| one.labels.get(s).unwrap_or("")).collect();
-            values.join(separator)
-        };
-        set_label(one, dst, &value);
-    }
-    Ok(())
+    Ok(Box::new(move |series| {
+        let values: Vec<&str> = sources.iter().map(|s| series.labels.get(s).unwrap_or("")).collect();
+        let value = values.join(separator);
+        set_label(series, dst, &value);
+    }))
 }
 
 fn set_label(series: &mut Series, name: &str, value: &str) {
