@@ -7,6 +7,8 @@
 
 mod frame;
 mod replay;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -117,8 +117,9 @@ impl Head {
         (slot, bytes)
     }
 
-    /// Finds or enters a series that a log defines; answers its slot.
-    pub(crate) fn restore(&self, id: u64, labels: &[(&str, &str)], scratch: &mut String, is_unresolved: bool) -> u32 {
+    /// Finds or enters a series that the head's own file or the log defines; answers its slot.
+    pub(crate) fn restore(&self, id: u64, labels: &[(&str, &str)], scratch: &mut String, is_headlog: bool) -> u32 {
+        let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
         let hash = Labels::from_sorted(labels.iter().copied(), scratch).hash64();
         let number = self.shard_of_hash(hash);
         let mut shard = self.shards[number].write();
@@ -127,15 +128,18 @@ impl Head {
         drop(index);
         if let Some(local) = known {
             // Forgotten once and made again under another id: the later definition counts.
-            if let Some(series) = shard.get_mut(local) {
+            if let Some(series) = shard.get_mut(local)
+                && series.id != id
+            {
                 series.id = id;
+                series.logged_epoch = logged_epoch;
             }
             return self.slot(number, local);
         }
         let (slot, _) = self.create(number, &mut shard, id, hash, labels.iter().copied());
         if let Some(series) = shard.get_mut(self.local(slot)) {
-            series.is_unresolved = is_unresolved;
-            series.logged_epoch = if is_unresolved { LOGGED_FOR_GOOD } else { 0 };
+            series.is_unresolved = is_headlog;
+            series.logged_epoch = logged_epoch;
         }
         slot
     }

@@ -295,10 +295,15 @@ fn old_parts_and_series_are_forgotten() {
     assert_eq!(store.label_values("instance", &all).unwrap(), ["new"]);
     // It may come back, under a new id.
     append_one(&store, &labels("up", "old"), NOW + 25 * 3_600_000, 2.0);
-    store.flush().unwrap();
+    append_one(&store, &labels("up", "old"), NOW + 25 * 3_600_000 + 1, 3.0);
     drop(store);
-    let (store, _) = open_at(&disk, options(), clock);
-    assert_eq!(read_one(&store, &labels("up", "old")), [(NOW + 25 * 3_600_000, 2.0)]);
+    // Both definitions are on disk; the later one must be carried on by the flush after the restart.
+    for _ in 0..3 {
+        let (store, _) = open_at(&disk, options(), clock.clone());
+        let expected = [(NOW + 25 * 3_600_000, 2.0), (NOW + 25 * 3_600_000 + 1, 3.0)];
+        assert_eq!(read_one(&store, &labels("up", "old")), expected);
+        store.flush().unwrap();
+    }
 }
 
 #[test]

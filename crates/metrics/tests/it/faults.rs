@@ -78,7 +78,7 @@ impl History {
         for _ in 0..self.random.random_range(1..5) {
             let options = self.options();
             let (store, report) = open(&self.disk, options);
-            assert_eq!(self.missing(&store), 0, "after a start");
+            assert_eq!(self.missing(&store), 0, "after a start: {report:?}");
             assert!(!report.found_damage(), "a crash is no damage: {report:?}");
             self.disk.set_rates(rates);
             for _ in 0..self.random.random_range(1..40) {
@@ -104,8 +104,8 @@ impl History {
                 drop(store);
             }
         }
-        let (store, _) = open(&self.disk, options());
-        assert_eq!(self.missing(&store), 0, "at the end");
+        let (store, report) = open(&self.disk, options());
+        assert_eq!(self.missing(&store), 0, "at the end: {report:?}");
     }
 }
 

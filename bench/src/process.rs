@@ -1,0 +1,27 @@
+//! What the kernel counts for this process.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+/// Bytes of resident memory of this process.
+pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).context("/proc/self/status has no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("VmRSS is not a number")?;
+    Ok(kib * 1024)
+}
+
+/// CPU time of all threads of this process, user and system.
+pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
+    let schedstat = |path: std::path::PathBuf| -> anyhow::Result<u64> {
+        let text = std::fs::read_to_string(path)?;
+        Ok(text.split(' ').next().unwrap_or("0").parse()?)
+    };
+    let mut nanos = 0;
+    for task in std::fs::read_dir("/proc/self/task").context("read /proc/self/task")? {
+        // A thread may have ended since it was listed.
+        nanos += schedstat(task?.path().join("schedstat")).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanos))
+}
