@@ -16,7 +16,7 @@ mod source;
 mod tenant;
 mod time;
 
-pub use histogram::{BucketSpan, CounterResetHint, FloatHistogram};
+pub use histogram::{BucketSpan, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram};
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_legacy_label_name, is_valid_legacy_metric_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricType};

@@ -83,6 +83,27 @@ fn time_limit_and_cancellation() {
 }
 
 #[test]
+fn deep_trees_fit_the_stack() {
+    // The deepest trees that the parser lets through, on a thread with as little stack as an async runtime's.
+    let deepest = [
+        vec!["requests_total"; 900].join(" + "),
+        vec!["1"; 900].join(" * "),
+        vec!["requests_total"; 900].join(" or "),
+        format!("{}requests_total{}", "abs(sum(".repeat(90), "))".repeat(90)),
+        format!("{}vector(1){}", "sum_over_time(".repeat(60), "[2m:1m])".repeat(60)),
+        format!("{}1", "-".repeat(150)),
+    ];
+    let evaluate = move || {
+        let (engine, source) = (Engine::default(), requests());
+        for query in deepest {
+            let result = instant(&engine, &source, &query, 600_000);
+            assert!(!matches!(result, Err(QueryError::Execution(_))), "{result:?}");
+        }
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(evaluate).unwrap().join().unwrap();
+}
+
+#[test]
 fn bad_queries_are_parse_errors() {
     let (engine, source) = (Engine::default(), requests());
     assert!(matches!(instant(&engine, &source, "sum(", 0), Err(QueryError::Parse(_))));
