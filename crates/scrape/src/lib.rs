@@ -13,6 +13,7 @@ mod error;
 pub mod exposition;
 mod failure_log;
 mod families;
+mod fetch;
 mod ingest;
 mod manager;
 mod metrics;
