@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use blocks::disk::Disk;
 use model::{SampleBuffer, TimeRange};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::merge;
 use crate::part::{Part, PartWriter, Row};
@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     dir: PathBuf,
     list: RwLock<Arc<Vec<Arc<Part>>>>,
     next: AtomicU64,
+    /// Held while parts are merged: two merges of one run would write to one file.
+    merging: Mutex<()>,
     /// Entries that could not be read.
     pub(crate) damaged_reads: AtomicU64,
     pub(crate) merges: AtomicU64,
@@ -75,6 +77,7 @@ impl Parts {
             dir: dir.to_owned(),
             list: RwLock::new(Arc::new(live)),
             next: AtomicU64::new(highest + 1),
+            merging: Mutex::new(()),
             damaged_reads: AtomicU64::new(0),
             merges: AtomicU64::new(0),
         };
@@ -157,6 +160,7 @@ impl Parts {
 
     /// Merges once where eight neighbours of one size stand; answers whether it did.
     pub(crate) fn merge_once(&self, cutoff: i64) -> io::Result<bool> {
+        let _merging = self.merging.lock();
         let parts = self.snapshot();
         let is_run = |run: &&[Arc<Part>]| {
             let size = size_class(run[0].span());

@@ -7,3 +7,4 @@ mod faults;
 mod flushing;
 mod kill;
 mod support;
+mod together;
