@@ -1,3 +1,68 @@
-//! The binary: command line, assembly, start and orderly stop.
+//! The binary: command line, assembly, start and orderly stop. Exit status 0 is success, 1 a problem that was found, 2 wrong usage.
 
-fn main() {}
+mod check;
+mod classic_ports;
+mod cli;
+mod client;
+mod data_dir;
+mod logging;
+mod query;
+mod reload;
+mod serve;
+mod settings;
+mod status;
+mod table;
+mod targets;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, QueryLanguage};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Every TLS client of the process takes its cryptography from here.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return fail("the TLS provider was installed twice");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format_args!("cannot start worker threads: {error}")),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(*args).await.map(|()| true),
+            Command::Check(args) => check::run(&args),
+            Command::Query(QueryLanguage::Promql(args)) => query::run(&args).await.map(|()| true),
+            Command::Status(args) => status::run(&args).await,
+            Command::Version => print_version().map(|()| true),
+        }
+    });
+    // Blocking work that was abandoned must not hold up the exit.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail(format_args!("{error:#}")),
+    }
+}
+
+#[allow(clippy::print_stderr)] // the last word of a command line tool
+fn fail(reason: impl std::fmt::Display) -> ExitCode {
+    eprintln!("error: {reason}");
+    ExitCode::FAILURE
+}
+
+fn print_version() -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "afferent {} (revision {}), answers as Prometheus {}",
+        api::APPLICATION_VERSION,
+        api::REVISION,
+        api::COMPATIBLE_VERSION
+    )?;
+    Ok(())
+}

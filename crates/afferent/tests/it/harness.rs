@@ -114,13 +114,18 @@ pub(crate) fn http_get(url: &str, target: &str) -> (u16, Value) {
     (status, value)
 }
 
-/// A GET over a fresh connection, HTTP/1.0 so that the body ends with the connection.
+/// A GET over a fresh connection.
 pub(crate) fn raw_get(url: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)> {
+    raw_request(url, "GET", target)
+}
+
+/// A request without a body over a fresh connection, HTTP/1.0 so that the answer ends with the connection.
+pub(crate) fn raw_request(url: &str, method: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)> {
     use std::io::{Error, Read, Write};
     let host = url.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "GET {target} HTTP/1.0\r\nhost: {host}\r\n\r\n")?;
+    write!(stream, "{method} {target} HTTP/1.0\r\nhost: {host}\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let head = answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(|| Error::other("no end of headers"))?;

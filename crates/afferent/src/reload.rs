@@ -1,0 +1,70 @@
+//! Loading the configuration anew while the server runs: all or nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use api::{ConfigSnapshot, HttpMetrics};
+use config::PrometheusConfig;
+use model::Clock;
+use parking_lot::{Mutex, RwLock};
+use promql::engine::{Engine, EngineOptions};
+use scrape::Manager;
+use tracing::{error, info, warn};
+
+/// Everything that a configuration file decides.
+pub(crate) struct Reloader {
+    pub(crate) file: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) manager: Arc<Manager>,
+    pub(crate) engine: Arc<RwLock<Engine>>,
+    pub(crate) snapshot: Arc<RwLock<ConfigSnapshot>>,
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What was in force last; also keeps two reloads from overlapping.
+    pub(crate) current: Mutex<PrometheusConfig>,
+}
+
+impl Reloader {
+    /// Puts a configuration to work. On an error nothing has changed.
+    pub(crate) fn apply(&self, config: &PrometheusConfig) -> Result<(), String> {
+        self.manager.apply(config).map_err(|e| e.to_string())?;
+        let options = self.engine.read().options().clone();
+        let no_step_subquery_interval_ms = config.global.evaluation_interval.ms();
+        *self.engine.write() = Engine::new(EngineOptions { no_step_subquery_interval_ms, ..options });
+        let loaded_at = self.clock.now();
+        *self.snapshot.write() = ConfigSnapshot { yaml: config::to_yaml(config), loaded_at, last_reload_ok: true };
+        self.metrics.config_reload_ok.set(1);
+        self.metrics.config_reload_seconds.set(loaded_at.seconds());
+        Ok(())
+    }
+
+    /// Reads the file and puts it to work; says why where that fails, and then the old configuration stays in force.
+    /// Blocks the thread.
+    pub(crate) fn reload(&self) -> Result<(), String> {
+        let mut current = self.current.lock();
+        let file = self.file.display().to_string();
+        let applied = crate::settings::load(&self.file, Some(self.address))
+            .map_err(|e| e.to_string())
+            .and_then(|loaded| self.apply(&loaded.config).map(|()| loaded));
+        let loaded = match applied {
+            Ok(loaded) => loaded,
+            Err(reasons) => {
+                self.metrics.config_reload_ok.set(0);
+                self.snapshot.write().last_reload_ok = false;
+                error!(file, reasons, "the configuration was not reloaded, the one before stays in force");
+                return Err(reasons);
+            }
+        };
+        for warning in &loaded.warnings {
+            warn!(file, %warning, "configuration");
+        }
+        if loaded.config.storage != current.storage {
+            warn!(file, "changes in the section storage take effect at the next start");
+        }
+        let jobs = loaded.config.all_scrape_configs().count();
+        *current = loaded.config;
+        info!(file, jobs, "configuration reloaded");
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! `afferent serve`: puts the rooms together, runs them, and takes them apart in order.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Parts, Readiness};
+use collect::host::Host;
+use config::PrometheusConfig;
+use metrics::{RecoveryReport, Store, StoreOptions};
+use model::{Clock, SystemClock};
+use parking_lot::{Mutex, RwLock};
+use prometheus_client::registry::Registry;
+use promql::engine::{Engine, EngineOptions};
+use scrape::Manager;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::classic_ports::{self, ClassicPort};
+use crate::cli::{ServeArgs, Switch};
+use crate::reload::Reloader;
+use crate::targets::ScrapeTargets;
+use crate::{check, data_dir, logging, settings};
+
+/// How long open requests may go on after the order to stop.
+const REQUEST_GRACE: Duration = Duration::from_secs(3);
+/// The share of the memory budget that the head may fill; the rest is for queries, scrapes and the process itself.
+const HEAD_SHARE: f64 = 0.6;
+
+/// Signals that the server understands.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+enum Order {
+    Stop(&'static str),
+    Reload,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Order {
+        tokio::select! {
+            _ = self.terminate.recv() => Order::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Order::Stop("SIGINT"),
+            _ = self.hangup.recv() => Order::Reload,
+        }
+    }
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    logging::start();
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let doors = DoorPolicy::new(args.allowed_hosts.clone(), &args.cors_origin).context("--web.cors.origin")?;
+    let file = settings::find_file(&args.config)?;
+    let listener = api::bind(args.listen).await?;
+    let address = listener.local_addr()?;
+    let loaded = settings::load(&file, Some(address)).with_context(|| format!("{} is not usable", file.display()))?;
+    for warning in &loaded.warnings {
+        warn!(%warning, "configuration");
+    }
+    let _data = data_dir::lock(&args.data)?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let options = store_options(&args, &loaded.config);
+    let retention_ms = options.retention_ms;
+    let (store, recovery) = open_store(&args.data, options, &clock).await?;
+
+    let scrape_options = scrape::Options { listen_port: Some(address.port()), ..scrape::Options::default() };
+    let manager = Arc::new(Manager::new(store.clone(), clock.clone(), scrape_options));
+    let http_metrics = HttpMetrics::default();
+    let mut registry = Registry::default();
+    http_metrics.register(&mut registry);
+    store.register(&mut registry);
+    manager.register(&mut registry);
+    api::register_process_metrics(&mut registry);
+
+    let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args))));
+    let snapshot = Arc::new(RwLock::new(ConfigSnapshot::default()));
+    let reloader = Arc::new(Reloader {
+        file: file.clone(),
+        address,
+        manager: manager.clone(),
+        engine: engine.clone(),
+        snapshot: snapshot.clone(),
+        metrics: http_metrics.clone(),
+        clock: clock.clone(),
+        current: Mutex::new(loaded.config.clone()),
+    });
+
+    let stop = CancellationToken::new();
+    let quit = stop.clone();
+    let host = Arc::new(Host::new(collect::host::Options::default(), clock.clone()));
+    let api = Api::new(Parts {
+        source: store.clone(),
+        engine,
+        clock: clock.clone(),
+        targets: Arc::new(ScrapeTargets(manager.clone())),
+        store: store.clone(),
+        registry,
+        http_metrics,
+        host_exporter: Arc::new(move || {
+            let mut text = String::new();
+            host.gather(&mut text);
+            text
+        }),
+        config: snapshot,
+        reload: reload_door(reloader.clone()),
+        quit: args.enable_lifecycle.then(|| Box::new(move || quit.cancel()) as Box<dyn Fn() + Send + Sync>),
+        flags: flags(&args),
+        doors,
+        max_concurrent_queries: args.query_max_concurrency,
+        corruptions: recovery.damaged_records + recovery.quarantined_files.len() as u64,
+        memory_limit_bytes: args.memory,
+        retention_ms,
+        data_dir: args.data.clone(),
+    });
+
+    let classic = match args.classic_ports {
+        Switch::On => classic_ports::open(address.ip(), address.port()).await,
+        Switch::Off => Vec::new(),
+    };
+    announce(address, &classic, &loaded.config, &file, &args.data)?;
+    let mut listeners = vec![(listener, api::router(api.clone(), Door::Main))];
+    listeners.extend(classic.into_iter().map(|port| (port.listener, api::router(api.clone(), port.door))));
+    let serving = tokio::spawn(api::serve(listeners, stop.clone(), REQUEST_GRACE));
+    api.set_readiness(Readiness::Ready);
+    reloader.apply(&loaded.config).map_err(anyhow::Error::msg)?;
+
+    wait_for_the_end(&mut signals, &stop, &reloader).await;
+    // A second signal ends the process at once: the log holds everything that was acknowledged.
+    tokio::spawn(async move {
+        while !matches!(signals.next().await, Order::Stop(_)) {}
+        std::process::exit(1);
+    });
+    api.set_readiness(Readiness::Stopping);
+    stop.cancel();
+    manager.shutdown().await;
+    serving.await.context("the HTTP server failed")?;
+    tokio::task::spawn_blocking(move || store.close()).await?.context("cannot close the store")?;
+    info!("stopped");
+    Ok(())
+}
+
+async fn wait_for_the_end(signals: &mut Signals, stop: &CancellationToken, reloader: &Arc<Reloader>) {
+    loop {
+        let order = tokio::select! {
+            () = stop.cancelled() => Order::Stop("/-/quit"),
+            order = signals.next() => order,
+        };
+        match order {
+            Order::Stop(reason) => {
+                info!(reason, "stopping");
+                return;
+            }
+            Order::Reload => {
+                let reloader = reloader.clone();
+                // Why a reload failed is logged where it failed.
+                let _ = tokio::task::spawn_blocking(move || reloader.reload()).await;
+            }
+        }
+    }
+}
+
+fn reload_door(reloader: Arc<Reloader>) -> api::Reload {
+    Box::new(move || {
+        let reloader = reloader.clone();
+        Box::pin(async move {
+            let reloaded = tokio::task::spawn_blocking(move || reloader.reload()).await;
+            reloaded.unwrap_or_else(|failure| Err(failure.to_string()))
+        })
+    })
+}
+
+async fn open_store(
+    dir: &Path,
+    options: StoreOptions,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(Arc<Store>, RecoveryReport)> {
+    let (dir, clock) = (dir.join("metrics"), clock.clone());
+    let (store, recovery) = tokio::task::spawn_blocking(move || Store::open(&dir, options, clock)).await??;
+    let elapsed_ms = recovery.elapsed.as_millis() as u64;
+    info!(series = recovery.series, replayed_samples = recovery.replayed_samples, elapsed_ms, "store opened");
+    if recovery.torn_bytes > 0 {
+        info!(torn_bytes = recovery.torn_bytes, "cut off the end of the log, a write that was never acknowledged");
+    }
+    if recovery.found_damage() {
+        warn!(
+            damaged_records = recovery.damaged_records,
+            damaged_bytes = recovery.damaged_bytes,
+            orphaned_samples = recovery.orphaned_samples,
+            quarantined_files = ?recovery.quarantined_files,
+            "stored data was damaged; what could be read is there, damaged files were set aside"
+        );
+    }
+    Ok((store, recovery))
+}
+
+fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {
+    let mut options = StoreOptions::default();
+    let storage = &config.storage;
+    if let Some(window) = storage.tsdb.out_of_order_time_window {
+        options.out_of_order_window_ms = window.ms();
+    }
+    let retention_ms = storage.tsdb.retention.time.ms();
+    if retention_ms > 0 {
+        options.retention_ms = retention_ms;
+    }
+    options.exemplar_capacity = usize::try_from(storage.exemplars.max_exemplars).unwrap_or(0);
+    options.memory_limit_bytes = args.memory.map(|bytes| (bytes as f64 * HEAD_SHARE) as u64);
+    options
+}
+
+fn engine_options(args: &ServeArgs) -> EngineOptions {
+    EngineOptions {
+        lookback_delta_ms: args.query_lookback_delta.as_millis() as i64,
+        max_samples: args.query_max_samples,
+        timeout: args.query_timeout,
+        ..EngineOptions::default()
+    }
+}
+
+/// The command line as `/api/v1/status/flags` shows it.
+fn flags(args: &ServeArgs) -> BTreeMap<String, String> {
+    let duration = |d: Duration| model::duration::format_duration_ms(d.as_millis() as i64);
+    let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
+    [
+        ("classic-ports", switch(args.classic_ports == Switch::On)),
+        ("config", args.config.display().to_string()),
+        ("data", args.data.display().to_string()),
+        ("listen", args.listen.to_string()),
+        ("memory", args.memory.map(|bytes| bytes.to_string()).unwrap_or_default()),
+        ("query.lookback-delta", duration(args.query_lookback_delta)),
+        ("query.max-concurrency", args.query_max_concurrency.to_string()),
+        ("query.max-samples", args.query_max_samples.to_string()),
+        ("query.timeout", duration(args.query_timeout)),
+        ("web.allowed-host", args.allowed_hosts.join(",")),
+        ("web.cors.origin", args.cors_origin.clone()),
+        ("web.enable-lifecycle", args.enable_lifecycle.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// One paragraph for the person who started it.
+fn announce(
+    address: SocketAddr,
+    classic: &[ClassicPort],
+    config: &PrometheusConfig,
+    file: &Path,
+    data: &Path,
+) -> std::io::Result<()> {
+    let mut text = format!("Afferent {} is running: http://{address}\n", api::APPLICATION_VERSION);
+    for port in classic {
+        text.push_str(&format!("{} also answers at http://{}\n", port.system, port.address));
+    }
+    let jobs = check::counted(config.all_scrape_configs().count(), "job");
+    text.push_str(&format!(
+        "It scrapes {jobs} from {}, keeps data in {}, and stops with Ctrl-C.\n",
+        file.display(),
+        data.display()
+    ));
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}

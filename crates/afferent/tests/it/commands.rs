@@ -1,0 +1,80 @@
+//! The other commands: what they print, and their exit status.
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::harness::{Server, free_port, wait_for};
+
+fn afferent(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_afferent")).args(args).output().expect("the binary runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn check_config_names_the_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let good = directory.path().join("good.yml");
+    let bad = directory.path().join("bad.yml");
+    std::fs::write(&good, "scrape_configs:\n- job_name: a\n").unwrap();
+    std::fs::write(&bad, "scrape_configs:\n- job_nam: a\n").unwrap();
+    let good = afferent(&["check", "config", good.to_str().unwrap()]);
+    assert_eq!(
+        (good.status.code(), stdout(&good).ends_with("good.yml: ok, 1 scrape job\n")),
+        (Some(0), true),
+        "{good:?}"
+    );
+    let bad = afferent(&["check", "config", bad.to_str().unwrap()]);
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(stdout(&bad).contains("bad.yml:2:3:") && stdout(&bad).contains("job_name"), "{}", stdout(&bad));
+    let missing = afferent(&["check", "config", "/nonexistent/file.yml"]);
+    assert_eq!(missing.status.code(), Some(1));
+}
+
+#[test]
+fn wrong_usage_is_exit_status_2() {
+    for args in [&[][..], &["serve", "--nonsense"], &["query"], &["query", "promql"], &["check", "config"], &["what"]] {
+        assert_eq!(afferent(args).status.code(), Some(2), "{args:?}");
+    }
+    for args in [&["--help"][..], &["serve", "--help"], &["version"]] {
+        let output = afferent(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(stdout(&output).contains("fferent"), "{args:?}");
+    }
+}
+
+#[test]
+fn queries_and_status_are_printed() {
+    let server = Server::start(
+        "scrape_configs:\n- job_name: self\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  \
+         static_configs: [{targets: ['${AFFERENT_ADDRESS}']}]\n",
+    );
+    let promql = |args: &[&str]| afferent(&[&["query", "promql", "--server", &server.url], args].concat());
+    let up = || stdout(&promql(&["up"]));
+    assert!(wait_for(Duration::from_secs(20), || up().contains("up{")), "{}", up());
+    assert!(up().starts_with("SERIES") && up().contains("job=\"self\"}  1\n"), "{}", up());
+    assert_eq!(stdout(&promql(&["1 + 1"])), "2\n");
+    let json: serde_json::Value = serde_json::from_str(&stdout(&promql(&["vector(1)", "--output", "json"]))).unwrap();
+    assert_eq!(json["data"]["resultType"], "vector");
+    let range = promql(&["vector(3)", "--start", "0", "--end", "30", "--step", "15s"]);
+    assert_eq!(
+        stdout(&range),
+        "{}\nTIME                  VALUE\n1970-01-01T00:00:00Z  3\n1970-01-01T00:00:15Z  3\n1970-01-01T00:00:30Z  3\n"
+    );
+    let wrong = promql(&["up{"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(stderr(&wrong).contains("1:4: parse error"), "{}", stderr(&wrong));
+
+    let status = afferent(&["status", "--server", &server.url]);
+    assert_eq!(status.status.code(), Some(0));
+    assert!(stdout(&status).contains("1 target, 0 down"), "{}", stdout(&status));
+    let nobody = afferent(&["status", "--server", &format!("http://127.0.0.1:{}", free_port())]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(stderr(&nobody).contains("cannot reach a server"), "{}", stderr(&nobody));
+}

@@ -1,0 +1,51 @@
+//! `/-/healthy`, `/-/ready`, `/-/reload`, `/-/quit` and `/version`, worded as Prometheus words them.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, StatusCode};
+
+use crate::state::{Api, Readiness};
+
+const STOPPING: HeaderName = HeaderName::from_static("x-prometheus-stopping");
+
+pub(crate) async fn healthy() -> &'static str {
+    "Afferent is Healthy.\n"
+}
+
+pub(crate) async fn ready() -> &'static str {
+    "Afferent is Ready.\n"
+}
+
+/// Lets requests through only while the server can answer them.
+pub(crate) async fn require_ready(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let stopping = match api.readiness() {
+        Readiness::Ready => return next.run(request).await,
+        Readiness::Starting => "false",
+        Readiness::Stopping => "true",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, [(STOPPING, stopping)], "Service Unavailable").into_response()
+}
+
+pub(crate) async fn reload(State(api): State<Arc<Api>>) -> Response {
+    match (api.parts.reload)().await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(reasons) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload config: {reasons}\n")).into_response()
+        }
+    }
+}
+
+pub(crate) async fn quit(State(api): State<Arc<Api>>) -> Response {
+    let Some(quit) = &api.parts.quit else {
+        return (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response();
+    };
+    quit();
+    "Requesting termination... Goodbye!".into_response()
+}
+
+pub(crate) async fn only_post() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed").into_response()
+}

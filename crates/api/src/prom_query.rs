@@ -1,0 +1,161 @@
+//! `/api/v1/query` and `/api/v1/query_range`, with the parameters and errors of Prometheus 3.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use model::Timestamp;
+use promql::engine::{CancelFlag, QueryContext, QueryError, QueryResult, Value};
+
+use crate::answer::{Answer, TRUNCATED, success_chunks};
+use crate::encode::{QueryAnswer, stats_json};
+use crate::errors::{ApiError, ErrorKind};
+use crate::params::{Params, parse_duration_ns, parse_time};
+use crate::state::Api;
+use crate::tenant::RequestTenant;
+
+/// Steps that a range query may have, less one.
+const MAX_STEPS: i128 = 11_000;
+/// Warnings and infos that an answer lists, each.
+const MAX_ANNOTATIONS: usize = 10;
+
+/// When a query is evaluated.
+#[derive(Clone, Copy, Debug)]
+enum Times {
+    Instant(Timestamp),
+    Range { start: Timestamp, end: Timestamp, step_ms: i64 },
+}
+
+/// What both endpoints read besides the times.
+struct QueryRequest {
+    query: String,
+    limit: usize,
+    stats: String,
+    timeout: Option<Duration>,
+    lookback_delta_ms: Option<i64>,
+}
+
+pub(crate) async fn instant(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {
+    let limit = params.limit()?;
+    let at = params.time_or("time", api.parts.clock.now().ms())?;
+    let request = query_request(&params, limit)?;
+    run(&api, tenant, request, Times::Instant(at)).await
+}
+
+pub(crate) async fn range(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {
+    let limit = params.limit()?;
+    let start = parse_time(params.get("start")).map_err(|e| ApiError::parameter("start", e))?;
+    let end = parse_time(params.get("end")).map_err(|e| ApiError::parameter("end", e))?;
+    if end < start {
+        return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
+    }
+    let step_ns = parse_duration_ns(params.get("step")).map_err(|e| ApiError::parameter("step", e))?;
+    // Steps finer than the clock's millisecond would never advance.
+    let step_ms = step_ns / 1_000_000;
+    if step_ms <= 0 {
+        let reason = "zero or negative query resolution step widths are not accepted. Try a positive integer";
+        return Err(ApiError::parameter("step", reason));
+    }
+    let span_ns = (i128::from(end.ms()) - i128::from(start.ms())) * 1_000_000;
+    if span_ns / i128::from(step_ns) > MAX_STEPS {
+        return Err(ApiError::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    let request = query_request(&params, limit)?;
+    run(&api, tenant, request, Times::Range { start, end, step_ms }).await
+}
+
+fn query_request(params: &Params, limit: usize) -> Result<QueryRequest, ApiError> {
+    let timeout = match params.get("timeout") {
+        "" => None,
+        text => {
+            let ns = parse_duration_ns(text).map_err(|e| ApiError::parameter("timeout", e))?;
+            Some(Duration::from_nanos(u64::try_from(ns).unwrap_or(0)))
+        }
+    };
+    let lookback_delta_ms = match params.get("lookback_delta") {
+        "" => None,
+        text => {
+            let ns = parse_duration_ns(text)
+                .map_err(|e| ApiError::bad_data(format!("error parsing lookback delta duration: {e}")))?;
+            Some(ns / 1_000_000)
+        }
+    };
+    let (query, stats) = (params.get("query").to_owned(), params.get("stats").to_owned());
+    Ok(QueryRequest { query, limit, stats, timeout, lookback_delta_ms })
+}
+
+async fn run(api: &Arc<Api>, tenant: RequestTenant, request: QueryRequest, times: Times) -> Answer {
+    let longest = api.engine().options().timeout;
+    let timeout = request.timeout.map_or(longest, |asked| asked.min(longest));
+    let admission = api.queries.admit(timeout).await?;
+    let waited = admission.waited;
+
+    let cancel = CancelFlag::default();
+    let context = QueryContext {
+        tenant: tenant.0,
+        cancel: cancel.clone(),
+        lookback_delta_ms: request.lookback_delta_ms,
+        timeout: Some(timeout.saturating_sub(waited)),
+        per_step_stats: request.stats == "all",
+    };
+    let shared = Arc::clone(api);
+    let query = request.query.clone();
+    let result = admission.run(cancel, move || evaluate(&shared, &context, &query, times)).await?;
+    result.map(|result| answer(result, &request, waited)).map_err(ApiError::from)
+}
+
+fn evaluate(api: &Api, context: &QueryContext, query: &str, times: Times) -> Result<QueryResult, QueryError> {
+    let (engine, source) = (api.engine(), api.parts.source.as_ref());
+    match times {
+        Times::Instant(at) => engine.instant(source, context, query, at),
+        Times::Range { start, end, step_ms } => engine.range(source, context, query, start, end, step_ms),
+    }
+}
+
+fn answer(result: QueryResult, request: &QueryRequest, waited: Duration) -> Response {
+    let (mut warnings, infos) = result.annotations.render(&request.query, MAX_ANNOTATIONS);
+    let mut value = result.value;
+    if request.limit > 0 && truncate(&mut value, request.limit) {
+        warnings.push(TRUNCATED.to_owned());
+    }
+    if !matches!(request.stats.as_str(), "" | "true" | "all") {
+        warnings.push(format!(
+            "value {} for parameter \"stats\" is deprecated and will be rejected in the next major release, use \"true\" or \"all\"",
+            model::float::go_quote(&request.stats)
+        ));
+    }
+    let stats = (!request.stats.is_empty()).then(|| stats_json(&result.stats, waited.as_secs_f64()));
+    success_chunks(QueryAnswer::new(value, stats, warnings, infos))
+}
+
+/// Cuts vectors and matrices to `limit` series; true where something was cut.
+fn truncate(value: &mut Value, limit: usize) -> bool {
+    let before = match value {
+        Value::Vector(samples) => samples.len(),
+        Value::Matrix(series) => series.len(),
+        Value::Scalar(..) | Value::String(..) => 0,
+    };
+    match value {
+        Value::Vector(samples) => samples.truncate(limit),
+        Value::Matrix(series) => series.truncate(limit),
+        Value::Scalar(..) | Value::String(..) => {}
+    }
+    before > limit
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let kind = match &error {
+            QueryError::Parse(_) => return ApiError::parameter("query", error),
+            QueryError::Execution(_) | QueryError::TooManySamples => ErrorKind::Execution,
+            QueryError::Timeout(_) => ErrorKind::Timeout,
+            QueryError::Canceled(_) => ErrorKind::Canceled,
+            QueryError::Storage(model::SourceError::Limit(_)) => ErrorKind::Execution,
+            QueryError::Storage(_) => ErrorKind::Internal,
+        };
+        ApiError::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,128 @@
+//! Every path that is served, and the layers around all of them.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use http::StatusCode;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tracing::error;
+
+use crate::errors::{ApiError, ErrorKind};
+use crate::state::Api;
+use crate::{
+    admin, doors, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status, prom_targets,
+    remote_write, self_metrics, ui,
+};
+
+/// What a request may take beyond the longest query, for reading its body and queueing.
+const REQUEST_GRACE: Duration = Duration::from_secs(30);
+
+/// Which port a router stands behind; ports differ in their root page only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// The product's own port.
+    Main,
+    /// Prometheus' port 9090: `/` leads to the query page.
+    Prometheus,
+}
+
+/// The whole HTTP surface.
+pub fn router(api: Arc<Api>, door: Door) -> Router {
+    let mut root = Router::new()
+        .nest("/api/v1", prometheus_api(&api))
+        .route("/metrics", get(self_metrics::expose))
+        .route("/exporters/host", get(self_metrics::expose_host))
+        .route("/version", get(prom_status::version))
+        .route("/-/healthy", get(admin::healthy))
+        .route("/-/ready", get(admin::ready).layer(from_fn_with_state(api.clone(), admin::require_ready)))
+        .route("/-/reload", post(admin::reload).put(admin::reload).get(admin::only_post))
+        .route("/-/quit", post(admin::quit).put(admin::quit).get(admin::only_post))
+        .route("/graph", get(ui::prometheus_graph))
+        .route("/query", get(ui::prometheus_graph));
+    if door == Door::Prometheus {
+        root = root.route("/", get(ui::prometheus_root));
+    }
+    let panics = api.parts.http_metrics.panics.clone();
+    let compression = CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest);
+    root.fallback(ui::fallback)
+        .layer(
+            ServiceBuilder::new()
+                .layer(from_fn_with_state(api.clone(), self_metrics::measure))
+                .layer(CatchPanicLayer::custom(move |panic: Box<dyn Any + Send>| {
+                    panics.inc();
+                    answer_panic(panic.as_ref())
+                }))
+                .layer(from_fn_with_state(api.clone(), doors::guard))
+                .layer(from_fn_with_state(api.clone(), limit_time))
+                .layer(compression),
+        )
+        .with_state(api)
+}
+
+fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
+    Router::new()
+        .route("/query", form(get(prom_query::instant).post(prom_query::instant)))
+        .route("/query_range", form(get(prom_query::range).post(prom_query::range)))
+        .route("/query_exemplars", form(get(prom_exemplars::query).post(prom_exemplars::query)))
+        .route("/format_query", form(get(prom_parse::format_query).post(prom_parse::format_query)))
+        .route("/parse_query", form(get(prom_parse::parse_query).post(prom_parse::parse_query)))
+        .route("/labels", form(get(prom_labels::names).post(prom_labels::names)))
+        .route("/label/{name}/values", form(get(prom_labels::values)))
+        .route("/series", form(get(prom_labels::series).post(prom_labels::series)))
+        .route("/write", form(post(remote_write::write)))
+        .route("/scrape_pools", form(get(prom_targets::scrape_pools)))
+        .route("/targets", form(get(prom_targets::targets)))
+        .route("/targets/metadata", form(get(prom_targets::target_metadata)))
+        .route("/targets/relabel_steps", form(get(prom_targets::relabel_steps)))
+        .route("/metadata", form(get(prom_targets::metadata)))
+        .route("/alertmanagers", form(get(prom_rules::alertmanagers)))
+        .route("/rules", form(get(prom_rules::rules)))
+        .route("/alerts", form(get(prom_rules::alerts)))
+        .route("/status/config", form(get(prom_status::config)))
+        .route("/status/flags", form(get(prom_status::flags)))
+        .route("/status/runtimeinfo", form(get(prom_status::runtime_info)))
+        .route("/status/buildinfo", form(get(prom_status::build_info)))
+        .route("/status/tsdb", form(get(prom_status::tsdb)))
+        .route("/features", form(get(prom_status::features)))
+        .layer(from_fn_with_state(api.clone(), admin::require_ready))
+        // Answered while the server is starting, too.
+        .route("/status/walreplay", form(get(prom_status::wal_replay)))
+        .fallback(unknown_endpoint)
+        .layer(from_fn_with_state(api.clone(), doors::cors))
+}
+
+/// Adds the answer to a wrong method.
+fn form(routes: MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>> {
+    routes.fallback(wrong_method)
+}
+
+async fn wrong_method() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n").into_response()
+}
+
+async fn unknown_endpoint(request: Request) -> ApiError {
+    ApiError::new(ErrorKind::NotFound, format!("there is no endpoint {}", request.uri().path()))
+}
+
+/// Ends requests that nothing else ends, such as a body that never arrives.
+async fn limit_time(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let limit = api.engine().options().timeout + REQUEST_GRACE;
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(ErrorKind::Timeout, format!("the request took longer than {limit:?}")).into_response(),
+    }
+}
+
+fn answer_panic(panic: &(dyn Any + Send)) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    error!(panic = text.unwrap_or("(no text)"), "a request handler panicked");
+    ApiError::internal("internal error: the request could not be answered, see the server's log").into_response()
+}

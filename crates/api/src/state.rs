@@ -1,0 +1,136 @@
+//! What every handler shares: the parts that the binary assembled, and the state of this server.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use model::{Clock, SeriesSource, Timestamp};
+use parking_lot::RwLock;
+use prometheus_client::registry::Registry;
+use promql::engine::Engine;
+
+use crate::doors::DoorPolicy;
+use crate::gate::Gate;
+use crate::remote_write::{DEFAULT_IN_FLIGHT_BYTES, RemoteWrite};
+use crate::self_metrics::HttpMetrics;
+use crate::sources::Targets;
+
+/// A future on the heap.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Reads the configuration anew; an error is the text for the person who asked.
+pub type Reload = Box<dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync>;
+
+/// Whether requests can be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Readiness {
+    /// Still opening the store.
+    Starting,
+    /// Answering.
+    Ready,
+    /// On the way out.
+    Stopping,
+}
+
+/// The configuration that is in force.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigSnapshot {
+    /// The file's text, without secrets, as `/api/v1/status/config` shows it.
+    pub yaml: String,
+    /// When it was loaded.
+    pub loaded_at: Timestamp,
+    /// Whether the last attempt to load succeeded.
+    pub last_reload_ok: bool,
+}
+
+/// What the binary hands over.
+pub struct Parts {
+    /// Where series are read.
+    pub source: Arc<dyn SeriesSource>,
+    /// Evaluates PromQL; replaced when a reload changes what it depends on.
+    pub engine: Arc<RwLock<Engine>>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Scrape targets.
+    pub targets: Arc<dyn Targets>,
+    /// The store behind `source`: metadata, exemplars and figures.
+    pub store: Arc<metrics::Store>,
+    /// Metrics of this process; what the router itself counts is in `http_metrics`.
+    pub registry: Registry,
+    /// Counters of requests, registered in `registry`.
+    pub http_metrics: HttpMetrics,
+    /// The host exporter's exposition text.
+    pub host_exporter: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The configuration in force.
+    pub config: Arc<RwLock<ConfigSnapshot>>,
+    /// Reads the configuration anew.
+    pub reload: Reload,
+    /// Starts an orderly stop; `None` refuses `/-/quit`.
+    pub quit: Option<Box<dyn Fn() + Send + Sync>>,
+    /// Command-line flags by name, for `/api/v1/status/flags`.
+    pub flags: BTreeMap<String, String>,
+    /// Who may ask, by name and origin.
+    pub doors: DoorPolicy,
+    /// Queries that may run at a time.
+    pub max_concurrent_queries: usize,
+    /// Damaged records and files that the start found.
+    pub corruptions: u64,
+    /// Memory budget in bytes.
+    pub memory_limit_bytes: Option<u64>,
+    /// How long samples are kept, in milliseconds.
+    pub retention_ms: i64,
+    /// Directory of the data.
+    pub data_dir: PathBuf,
+}
+
+/// The state behind the router.
+pub struct Api {
+    pub(crate) parts: Parts,
+    pub(crate) queries: Gate,
+    pub(crate) lookups: Gate,
+    pub(crate) remote_write: Arc<RemoteWrite>,
+    pub(crate) started_at: Timestamp,
+    readiness: AtomicU8,
+}
+
+impl Api {
+    /// Takes the parts over. Not ready until told so.
+    pub fn new(mut parts: Parts) -> Arc<Self> {
+        let concurrency = parts.max_concurrent_queries.max(1);
+        let in_flight =
+            parts.memory_limit_bytes.map_or(DEFAULT_IN_FLIGHT_BYTES, |l| (l / 8).min(DEFAULT_IN_FLIGHT_BYTES));
+        let remote_write = RemoteWrite::new(parts.store.clone(), parts.clock.clone(), in_flight);
+        remote_write.register(&mut parts.registry);
+        Arc::new(Api {
+            remote_write,
+            queries: Gate::new(concurrency),
+            lookups: Gate::new(concurrency),
+            started_at: parts.clock.now(),
+            readiness: AtomicU8::new(Readiness::Starting as u8),
+            parts,
+        })
+    }
+
+    /// Tells callers whether requests can be answered.
+    pub fn set_readiness(&self, readiness: Readiness) {
+        self.readiness.store(readiness as u8, Ordering::Release);
+        self.parts.http_metrics.ready.set(i64::from(readiness == Readiness::Ready));
+    }
+
+    /// The engine as it is now.
+    pub(crate) fn engine(&self) -> Engine {
+        self.parts.engine.read().clone()
+    }
+
+    /// Whether requests can be answered.
+    pub fn readiness(&self) -> Readiness {
+        match self.readiness.load(Ordering::Acquire) {
+            0 => Readiness::Starting,
+            1 => Readiness::Ready,
+            _ => Readiness::Stopping,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! An API over series in memory, and what tests ask of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Parts, Readiness, Targets};
+use axum::Router;
+use axum::body::Body;
+use http::{HeaderMap, Request, StatusCode};
+use metrics::{Store, StoreOptions};
+use model::{Labels, ManualClock, SeriesSource, Timestamp};
+use parking_lot::RwLock;
+use prometheus_client::registry::Registry;
+use promql::engine::{Engine, EngineOptions};
+use scrape::{RelabelStep, ScrapeError, TargetMetadata, TargetsSnapshot};
+use tower::ServiceExt;
+
+use crate::memory_source::MemorySource;
+
+pub(crate) const SERIES: &str = include_str!("data/series.om");
+
+/// What was answered.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("text")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|v| v.to_str().expect("ASCII"))
+    }
+}
+
+/// Targets as the test gives them.
+#[derive(Default)]
+pub(crate) struct FixedTargets {
+    pub(crate) snapshot: TargetsSnapshot,
+    pub(crate) metadata: Vec<TargetMetadata>,
+}
+
+impl Targets for FixedTargets {
+    fn snapshot(&self) -> TargetsSnapshot {
+        self.snapshot.clone()
+    }
+
+    fn pools(&self) -> Vec<String> {
+        let mut pools: Vec<String> = self.snapshot.active.iter().map(|t| t.scrape_pool.clone()).collect();
+        pools.sort();
+        pools.dedup();
+        pools
+    }
+
+    fn metadata(&self) -> Vec<TargetMetadata> {
+        self.metadata.clone()
+    }
+
+    fn relabel_steps(&self, pool: &str, _: &Labels) -> Result<Vec<RelabelStep>, ScrapeError> {
+        Err(ScrapeError::UnknownPool(pool.to_owned()))
+    }
+}
+
+/// An API and the directory of its store.
+pub(crate) struct App {
+    pub(crate) api: Arc<Api>,
+    pub(crate) router: Router,
+    _dir: tempfile::TempDir,
+}
+
+impl App {
+    /// Over the series of the test data.
+    pub(crate) fn new() -> App {
+        App::with(|_| {})
+    }
+
+    /// The same, after `change` to its parts.
+    pub(crate) fn with(change: impl FnOnce(&mut Parts)) -> App {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(ManualClock::new(Timestamp(1_700_000_600_000)));
+        let options = StoreOptions { background: false, ..StoreOptions::default() };
+        let (store, _) = Store::open(dir.path(), options, clock.clone()).expect("a store");
+        let mut registry = Registry::default();
+        let http_metrics = HttpMetrics::default();
+        http_metrics.register(&mut registry);
+        api::register_process_metrics(&mut registry);
+        let source: Arc<dyn SeriesSource> = Arc::new(MemorySource::from_text(SERIES));
+        let mut parts = Parts {
+            source,
+            engine: Arc::new(RwLock::new(Engine::new(EngineOptions::default()))),
+            clock,
+            targets: Arc::new(FixedTargets::default()),
+            store,
+            registry,
+            http_metrics,
+            host_exporter: Arc::new(|| "node_load1 0.5\n".to_owned()),
+            config: Arc::new(RwLock::new(ConfigSnapshot::default())),
+            reload: Box::new(|| Box::pin(async { Ok(()) })),
+            quit: None,
+            flags: BTreeMap::from([("query.timeout".to_owned(), "2m".to_owned())]),
+            doors: DoorPolicy::new(Vec::new(), ".*").expect("a pattern"),
+            max_concurrent_queries: 4,
+            corruptions: 0,
+            memory_limit_bytes: None,
+            retention_ms: 86_400_000,
+            data_dir: dir.path().to_owned(),
+        };
+        change(&mut parts);
+        let api = Api::new(parts);
+        api.set_readiness(Readiness::Ready);
+        let router = api::router(api.clone(), Door::Main);
+        App { api, router, _dir: dir }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(request("GET", path).body(Body::empty()).expect("a request")).await
+    }
+}
+
+pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(path).header("host", "localhost:3000")
+}
