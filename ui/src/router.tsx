@@ -9,7 +9,7 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { CPU_BY_MODE } from './explore/starters';
-import { fromPrometheusLink, newQuery, readState, writeState } from './explore/state';
+import { fromPrometheusLink, fromShortLink, newQuery, readState, writeState } from './explore/state';
 import { Empty, Note } from './parts/States';
 import { parseSearch, type Search, writeSearch } from './router-search';
 import { Shell } from './shell/Shell';
@@ -60,6 +60,8 @@ const explore = createRoute({
   path: '/explore',
   errorComponent: Failed,
   beforeLoad: ({ search, preload }) => {
+    const short = fromShortLink(search);
+    if (short) throw redirect({ to: '/explore', search: short, replace: true });
     const first = firstVisit(search, preload);
     if (!preload) localStorage.setItem(VISITED, '1');
     if (first) throw redirect({ to: '/explore', search: first, replace: true });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { errorPosition } from '../api/prometheus';
 import { parseSearch, writeSearch } from '../router-search';
 import { markError } from './mark';
-import { fromPrometheusLink, insertQuery, newQuery, readState, writeState } from './state';
+import { fromPrometheusLink, fromShortLink, insertQuery, newQuery, readState, writeState } from './state';
 import { planQuery } from './useResults';
 
 describe('state in the URL', () => {
@@ -48,6 +48,17 @@ describe('state in the URL', () => {
     expect(list.map((q) => q.id)).toEqual(['A', 'B', 'C']);
     const full = Array.from({ length: 26 }, (_, i) => newQuery(String.fromCharCode(65 + i)));
     expect(insertQuery(full, 0, newQuery('A'))).toHaveLength(26);
+  });
+
+  it('reads the short form', () => {
+    expect(fromShortLink({ A: 'up' })).toBeNull();
+    expect(fromShortLink({ expr: 'up', range: '30m', tz: 'utc' })).toEqual({
+      A: 'up',
+      from: 'now-30m',
+      to: 'now',
+      tz: 'utc',
+    });
+    expect(fromShortLink({ expr: 'up', range: 'x' })).toEqual({ A: 'up' });
   });
 
   it('reads the links that Prometheus writes', () => {

@@ -31,12 +31,22 @@ export function Annotations(props: { results: Result[] }) {
 }
 
 export function NothingFound(props: { results: Result[] }) {
-  const { range, zone, refresh } = useTime();
+  const { range, zone, refresh, zoomed, zoomBack, zoomOut } = useTime();
   return (
     <Empty title={`No series matched ${props.results.map((r) => r.query.id).join(', ')}`}>
       <p>
         Between {formatTime(range.start, zone)} and {formatTime(range.end, zone)} nothing was stored that fits.
       </p>
+      <div className="row">
+        {zoomed && (
+          <button type="button" className="button" onClick={zoomBack}>
+            Back to the range before
+          </button>
+        )}
+        <button type="button" className="button" onClick={zoomOut}>
+          Zoom out
+        </button>
+      </div>
       <ul className="hints">
         <li>Press Metrics to see which names exist.</li>
         <li>

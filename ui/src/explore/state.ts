@@ -76,6 +76,14 @@ export function insertQuery(queries: readonly Query[], after: number, template: 
   return out;
 }
 
+/** The short form for people and scripts, `/explore?expr=up&range=1h`, as ours; null where it is not used. */
+export function fromShortLink(search: Search): Search | null {
+  const { expr, range, ...rest } = search;
+  if (expr === undefined) return null;
+  const time: Search = range && /^\d+[smhdwy]$/.test(range) ? { from: `now-${range}`, to: 'now' } : {};
+  return writeState({ ...readState({}), queries: [newQuery('A', expr)] }, { ...rest, ...time });
+}
+
 /** Prometheus' own links (`/graph?g0.expr=up&g0.tab=1&g0.range_input=1h`) as ours. */
 export function fromPrometheusLink(search: Search): Search {
   const state = readState({});

@@ -28,6 +28,8 @@ export type PageTime = {
   setRange: (text: RangeText) => void;
   zoomTo: (range: Range) => void;
   zoomBack: () => void;
+  /** Whether a zoom led here, so that there is a range to go back to. */
+  zoomed: boolean;
   zoomOut: () => void;
   shift: (direction: -1 | 1) => void;
   setRefresh: (refresh: string) => void;
@@ -112,6 +114,7 @@ export function TimeProvider(props: { defaultRefresh: string; children: ReactNod
         const before = zoomed.current.pop();
         change(before ?? absolute(zoomOut(range)));
       },
+      zoomed: zoomed.current.length > 0,
       zoomOut: () => setRange(absolute(zoomOut(range))),
       shift: (direction) => setRange(absolute(shift(range, direction, Date.now()))),
       setRefresh: (next) => change({ refresh: next }),
