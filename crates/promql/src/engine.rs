@@ -22,7 +22,8 @@ use crate::ast::{Expr, ValueType};
 use crate::eval::{Account, Evaluated, Evaluator, Query, Series, Steps, as_matrix, prepare};
 use crate::parser::{ParseOptions, parse};
 
-/// How queries are read and evaluated. The default is what Prometheus does without feature flags.
+/// How queries are read and evaluated. The default evaluates as Prometheus does without feature flags, and reads the whole
+/// language, experimental parts included.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// How long a sample stays visible to instant selectors, in milliseconds.

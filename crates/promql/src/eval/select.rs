@@ -18,8 +18,8 @@ use crate::engine::{MatrixSeries, QueryError};
 
 /// Series that one task works on.
 const BATCH: usize = 64;
-/// Tasks whose results are in memory at one time.
-const WAVE: usize = 64;
+/// Tasks for each thread whose results are in memory at one time.
+const TASKS_AHEAD: usize = 4;
 
 /// Memory that a task uses again for each of its series.
 #[derive(Default)]
@@ -107,8 +107,9 @@ impl Evaluator<'_> {
             Ok(out)
         };
         let batches = count.div_ceil(BATCH);
-        for wave in (0..batches).step_by(WAVE) {
-            let end = batches.min(wave + WAVE);
+        let ahead = TASKS_AHEAD * rayon::current_num_threads().max(1);
+        for wave in (0..batches).step_by(ahead) {
+            let end = batches.min(wave + ahead);
             let done: Result<Vec<Batch>, QueryError> = if end - wave == 1 {
                 run(wave).map(|b| vec![b])
             } else {
