@@ -66,7 +66,7 @@ pub fn marshal_indent(value: &Value, prefix: &str, indent: &str, limit: usize) -
 }
 
 fn too_large() -> String {
-    "JSON exceeds the memory limit of the template".into()
+    crate::funcs::OVER_BUDGET.into()
 }
 
 struct Writer {

@@ -63,14 +63,16 @@ fn equal_other(a: &Value, b: &Value) -> Result<bool, String> {
     }
     let (a_type, b_type) = (a.type_name(), b.type_name());
     if kind(a) != kind(b) {
-        return Err(format!("non-comparable types {}: {a_type}, {b_type}: {}", print_text(a), print_text(b)));
+        let shown = crate::fmt::sprintf("%s", std::slice::from_ref(a));
+        return Err(format!("non-comparable types {shown}: {a_type}, {b_type}: {}", print_text(b)));
     }
     let shape = match b {
         Value::Object(object) => Some(object.shape()),
         _ => None,
     };
     if kind(b) != "struct" || !shape.is_none_or(|shape| is_comparable(&shape)) {
-        return Err(format!("non-comparable type {}: {b_type}", print_text(b)));
+        let shown = crate::fmt::sprintf("%s", std::slice::from_ref(b));
+        return Err(format!("non-comparable type {shown}: {b_type}"));
     }
     if a_type != b_type {
         return Ok(false);

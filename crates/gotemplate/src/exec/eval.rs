@@ -275,7 +275,8 @@ impl<'a> State<'a> {
             }
             Err(message) => {
                 self.at = at;
-                self.fail(format!("error calling {name}: {message}"))
+                let limit = message == crate::funcs::OVER_BUDGET;
+                Err(self.error_at(format!("error calling {name}: {message}"), limit))
             }
         }
     }

@@ -30,9 +30,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A million steps, 64 levels of templates, 4 MiB of output, 64 MiB produced by functions.
+    /// A million steps, 100 levels of templates, 4 MiB of output, 64 MiB produced by functions.
     fn default() -> Self {
-        Limits { steps: 1_000_000, depth: 64, output_bytes: 4 << 20, scratch_bytes: 64 << 20 }
+        Limits { steps: 1_000_000, depth: 100, output_bytes: 4 << 20, scratch_bytes: 64 << 20 }
     }
 }
 
@@ -56,13 +56,17 @@ pub(crate) fn execute(
         at: At::Nothing,
         vars: vec![("$", data.clone())],
         depth: 0,
+        blocks: 0,
         steps: 0,
         scratch: limits.scratch_bytes,
         out: Vec::new(),
     };
-    state.walk_list(&data, &tree.root)?;
+    state.walk_list(&data, &tree.root).map_err(|error| *error)?;
     Ok(state.out)
 }
+
+/// Blocks inside blocks, through all templates that call each other: what keeps the execution from exhausting the stack.
+const MAX_BLOCKS: usize = 800;
 
 /// A value with what Go's reflection would still know of it: whether it was found in a variable of type `interface {}`.
 /// A nil that was is a nil interface, one that was not is no value at all, and the two fail differently.
@@ -125,15 +129,17 @@ struct State<'a> {
     at: At<'a>,
     vars: Vec<(&'a str, Cell)>,
     depth: usize,
+    blocks: usize,
     steps: u64,
     scratch: usize,
     out: Vec<u8>,
 }
 
-type Outcome<T> = Result<T, Error>;
+/// Boxed, because these results stand in every frame of a deep recursion.
+type Outcome<T> = Result<T, Box<Error>>;
 
 impl<'a> State<'a> {
-    fn error(&self, message: impl Into<String>) -> Error {
+    fn error(&self, message: impl Into<String>) -> Box<Error> {
         self.error_at(message.into(), false)
     }
 
@@ -145,9 +151,11 @@ impl<'a> State<'a> {
         Err(self.error_at(format!("exceeded {what}"), true))
     }
 
-    fn error_at(&self, message: String, limit: bool) -> Error {
+    #[cold]
+    #[inline(never)]
+    fn error_at(&self, message: String, limit: bool) -> Box<Error> {
         let (line, column) = position(&self.tree.source, self.at.pos());
-        Error::Execute {
+        Box::new(Error::Execute {
             template: self.tree.parse_name.clone(),
             line,
             column,
@@ -155,7 +163,7 @@ impl<'a> State<'a> {
             context: self.at.to_string(),
             message,
             limit,
-        }
+        })
     }
 
     fn step(&mut self) -> Outcome<()> {

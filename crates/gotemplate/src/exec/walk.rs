@@ -1,6 +1,6 @@
 //! Actions: what each node of the tree does.
 
-use super::{At, Cell, Outcome, State};
+use super::{At, Cell, MAX_BLOCKS, Outcome, State};
 use crate::parse::{Branch, List, Node, Pipe};
 use crate::value::Value;
 
@@ -14,13 +14,19 @@ pub(super) enum Flow {
 
 impl<'a> State<'a> {
     pub(super) fn walk_list(&mut self, dot: &Cell, list: &'a List) -> Outcome<Flow> {
+        self.blocks += 1;
+        if self.blocks > MAX_BLOCKS {
+            return self.exceeded(&format!("{MAX_BLOCKS} nested blocks"));
+        }
+        let mut flow = Flow::Next;
         for node in &list.nodes {
-            let flow = self.walk(dot, node)?;
+            flow = self.walk(dot, node)?;
             if flow != Flow::Next {
-                return Ok(flow);
+                break;
             }
         }
-        Ok(Flow::Next)
+        self.blocks -= 1;
+        Ok(flow)
     }
 
     fn walk(&mut self, dot: &Cell, node: &'a Node) -> Outcome<Flow> {
@@ -28,17 +34,7 @@ impl<'a> State<'a> {
         self.step()?;
         match node {
             Node::Text { text, .. } => self.write(text)?,
-            Node::Action { pipe, .. } => {
-                // Variables declared here live until the next "end".
-                let cell = self.pipeline(dot, pipe)?;
-                if pipe.decl.is_empty() {
-                    self.at = At::Node(node);
-                    if matches!(cell.value, Value::Func(_)) {
-                        return self.fail(format!("can't print {node} of type {}", cell.type_name()));
-                    }
-                    self.print(&cell.value)?;
-                }
-            }
+            Node::Action { pipe, .. } => self.walk_action(dot, node, pipe)?,
             Node::If(branch) => return self.walk_choice(dot, branch, false),
             Node::With(branch) => return self.walk_choice(dot, branch, true),
             Node::Range(branch) => return self.walk_range(dot, node, branch),
@@ -47,6 +43,20 @@ impl<'a> State<'a> {
             Node::Continue { .. } => return Ok(Flow::Continue),
         }
         Ok(Flow::Next)
+    }
+
+    #[inline(never)]
+    fn walk_action(&mut self, dot: &Cell, node: &'a Node, pipe: &'a Pipe) -> Outcome<()> {
+        // Variables declared here live until the next "end".
+        let cell = self.pipeline(dot, pipe)?;
+        if pipe.decl.is_empty() {
+            self.at = At::Node(node);
+            if matches!(cell.value, Value::Func(_)) {
+                return self.fail(format!("can't print {node} of type {}", cell.type_name()));
+            }
+            self.print(&cell.value)?;
+        }
+        Ok(())
     }
 
     fn walk_choice(&mut self, dot: &Cell, branch: &'a Branch, sets_dot: bool) -> Outcome<Flow> {

@@ -91,9 +91,8 @@ fn directive(printer: &mut Printer, format: &[u8], mut at: usize, args: &mut Arg
         if format.get(at) == Some(&b'*') {
             at += 1;
             match star(args) {
-                // A negative precision is none.
-                Some(precision) => printer.flags.precision = usize::try_from(precision).ok(),
-                None => printer.push(b"%!(BADPREC)"),
+                Some(precision @ 0..) => printer.flags.precision = Some(precision as usize),
+                Some(_) | None => printer.push(b"%!(BADPREC)"),
             }
             after_index = false;
         } else {

@@ -19,7 +19,7 @@ pub struct Overflow;
 
 impl Display for Overflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text exceeds the memory limit of the template")
+        f.write_str(crate::funcs::OVER_BUDGET)
     }
 }
 

@@ -23,6 +23,9 @@ impl Printer {
         if self.overflow {
             return;
         }
+        if verb == 'w' {
+            return self.bad_verb(value, verb); // for wrapped errors alone
+        }
         if !self.flags.sharp_v
             && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
             && let Some(text) = stringer(value)

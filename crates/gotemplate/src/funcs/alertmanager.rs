@@ -21,8 +21,8 @@ pub fn functions(clock: Arc<dyn Clock>) -> Funcs {
     let mut funcs = Funcs::new();
     let mut add = |name: &str, function: Function| funcs.insert(name, function);
 
-    add("toUpper", strings(1, |texts| texts[0].to_uppercase()));
-    add("toLower", strings(1, |texts| texts[0].to_lowercase()));
+    add("toUpper", strings(1, |texts| title::upper(&texts[0])));
+    add("toLower", strings(1, |texts| title::lower(&texts[0])));
     add("title", strings(1, |texts| title::word_title(&texts[0], true)));
     add("trimSpace", strings(1, |texts| texts[0].trim().to_owned()));
     add(

@@ -45,10 +45,10 @@ fn trim_set<'a>(text: &'a str, set: &str) -> &'a str {
 fn add_strings(funcs: &mut Funcs) {
     let mut add = |name: &str, function: Function| funcs.insert(name, function);
     for name in ["ToLower", "lower"] {
-        add(name, strings(1, |t| t[0].to_lowercase()));
+        add(name, strings(1, |t| title::lower(&t[0])));
     }
     for name in ["ToUpper", "upper"] {
-        add(name, strings(1, |t| t[0].to_uppercase()));
+        add(name, strings(1, |t| title::upper(&t[0])));
     }
     for name in ["TrimSpace", "trim"] {
         add(name, strings(1, |t| t[0].trim().to_owned()));

@@ -16,6 +16,9 @@ pub mod prometheus;
 mod regexp;
 mod title;
 
+/// What a function says where its result would not fit the budget of the execution.
+pub(crate) const OVER_BUDGET: &str = "result exceeds the memory limit of the template";
+
 /// What a function may know of the execution that calls it.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
@@ -35,7 +38,7 @@ impl Call {
 
     /// Refuses a result of so many bytes where the budget does not hold it.
     pub fn reserve(&self, bytes: usize) -> Result<(), String> {
-        if bytes > self.budget { Err("result exceeds the memory limit of the template".into()) } else { Ok(()) }
+        if bytes > self.budget { Err(OVER_BUDGET.into()) } else { Ok(()) }
     }
 }
 

@@ -71,8 +71,8 @@ pub fn functions(query: Arc<dyn Query>, now: model::Timestamp, external_url: &st
     add("match", re_match());
     add("safeHtml", Function::new([Type::String], |_, args| Ok(Value::html(text(args, 0).into_owned()))));
     add("title", strings(1, |texts| title::word_title(&texts[0], false)));
-    add("toUpper", strings(1, |texts| texts[0].to_uppercase()));
-    add("toLower", strings(1, |texts| texts[0].to_lowercase()));
+    add("toUpper", strings(1, |texts| title::upper(&texts[0])));
+    add("toLower", strings(1, |texts| title::lower(&texts[0])));
     add("graphLink", strings(1, |texts| link(&texts[0], 0)));
     add("tableLink", strings(1, |texts| link(&texts[0], 1)));
     add("urlQueryEscape", strings(1, |texts| url_query(&texts[0])));

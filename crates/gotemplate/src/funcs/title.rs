@@ -1,4 +1,14 @@
-//! The three ways in which the matched systems write titles.
+//! Upper, lower and title case as Go maps them: one character to one, whatever stands around it.
+
+/// `strings.ToUpper`.
+pub(super) fn upper(text: &str) -> String {
+    text.chars().map(upper_char).collect()
+}
+
+/// `strings.ToLower`.
+pub(super) fn lower(text: &str) -> String {
+    text.chars().map(lower_char).collect()
+}
 
 /// `strings.Title`, which Loki has from sprig: every letter at the start of a word, where anything but letters, digits and
 /// underscores ends a word.
@@ -7,7 +17,7 @@ pub(super) fn simple_title(text: &str) -> String {
     let mut previous = ' ';
     for c in text.chars() {
         if is_separator(previous) {
-            out.extend(title_char(c))
+            out.push(upper_char(c))
         } else {
             out.push(c)
         }
@@ -37,8 +47,8 @@ pub(super) fn word_title(text: &str, lower_rest: bool) -> String {
         }
         if c.is_lowercase() || c.is_uppercase() {
             match (in_word, lower_rest) {
-                (false, _) => out.extend(title_char(c)),
-                (true, true) => out.extend(c.to_lowercase()),
+                (false, _) => out.push(upper_char(c)),
+                (true, true) => out.push(lower_char(c)),
                 (true, false) => out.push(c),
             }
             in_word = true;
@@ -54,11 +64,15 @@ fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}' | '\u{200d}')
 }
 
-/// Title case is upper case, but for the few letters that would become several.
-fn title_char(c: char) -> impl Iterator<Item = char> {
+/// Upper case, but for the few letters that would become several.
+fn upper_char(c: char) -> char {
     let mut upper = c.to_uppercase();
-    let single = if upper.len() == 1 { upper.next() } else { None };
-    std::iter::once(single.unwrap_or(c))
+    if upper.len() == 1 { upper.next().unwrap_or(c) } else { c }
+}
+
+fn lower_char(c: char) -> char {
+    // The one letter whose lower case is two: a dotted capital I.
+    c.to_lowercase().next().unwrap_or(c)
 }
 
 #[cfg(test)]
@@ -66,7 +80,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn titles() {
+    fn cases() {
+        assert_eq!(upper("stra\u{df}e \u{1c6}"), "STRA\u{df}E \u{1c4}");
+        assert_eq!(lower("\u{c4}\u{130}\u{391}\u{3a3}"), "\u{e4}i\u{3b1}\u{3c3}");
         assert_eq!(simple_title("hello world-x y_z don't \u{e9}t\u{e9}"), "Hello World-X Y_z Don'T \u{c9}t\u{e9}");
         assert_eq!(word_title("hello WORLD-x y_z don't a.b a. b", true), "Hello World-X Y_z Don't A.b A. B");
         assert_eq!(word_title("hello WORLD fooBAR", false), "Hello WORLD FooBAR");

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::context::{Context, Delim, Element, JsCtx, Problem, State, UrlPart};
+use super::context::{Context, Delim, JsCtx, Problem, State, UrlPart};
 use super::edit::Edits;
 use super::transition::{context_after_text, value_state};
 use crate::Error;
@@ -352,7 +352,7 @@ impl<'a> Escaper<'a, '_> {
                 out.extend_from_slice(&text[written..(end - opening).max(written)]);
                 written = end;
             }
-            if c.state.is_in_script_literal() && c.element == Element::Script && c.delim == Delim::None {
+            if c.state.is_in_script_literal() {
                 for i in at..end {
                     if is_special_script_tag(&text[i..]) {
                         out.extend_from_slice(&text[written..i]);

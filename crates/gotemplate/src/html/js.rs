@@ -33,8 +33,13 @@ fn trim_end(mut text: &[u8]) -> &[u8] {
     loop {
         text = match text {
             [rest @ .., b'\t' | b'\n' | 0xc | b'\r' | b' '] => rest,
-            [rest @ .., 0xe2, 0x80, 0xa8 | 0xa9] => rest,
-            _ => return text,
+            _ => match crate::text::chars(text).last() {
+                Some((at, Some('\u{b}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}'), _)) => &text[..at],
+                Some((at, Some('\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}' | '\u{feff}'), _)) => {
+                    &text[..at]
+                }
+                _ => return text,
+            },
         };
     }
 }
@@ -49,7 +54,7 @@ pub(super) fn is_js_type(mime: &str) -> bool {
     let mime = mime.split(';').next().unwrap_or_default().trim();
     matches!(
         mime,
-        "application/ecmascript"
+        "" | "application/ecmascript"
             | "application/javascript"
             | "application/json"
             | "application/ld+json"

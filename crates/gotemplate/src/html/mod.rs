@@ -6,6 +6,7 @@
 //! for every context it is called in. The escapers themselves are in [`escapers`].
 
 mod attributes;
+mod code;
 mod context;
 mod css;
 mod edit;

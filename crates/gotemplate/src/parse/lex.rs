@@ -251,7 +251,7 @@ impl<'a> Lexer<'a> {
             }
             ')' => {
                 if self.parens == 0 {
-                    return self.error(format!("unexpected right paren {}", describe(c)));
+                    return self.error("unexpected right paren".into());
                 }
                 self.parens -= 1;
                 self.item(Kind::RightParen)

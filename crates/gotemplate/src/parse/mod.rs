@@ -5,6 +5,7 @@ pub(crate) mod lex;
 pub(crate) mod node;
 mod number;
 mod parser;
+mod pipeline;
 pub(crate) mod unquote;
 
 pub(crate) use node::{Branch, Command, Expr, List, Node, Pipe, Tree, Variable};

@@ -16,8 +16,7 @@ pub(crate) struct Number {
 impl Number {
     /// A character constant, quotes included.
     pub(crate) fn from_char(pos: usize, text: &str) -> Result<Number, String> {
-        let code = unquote_char_constant(text).ok_or_else(|| format!("malformed character constant: {text}"))?;
-        let code = code as u32;
+        let code = unquote_char_constant(text)? as u32;
         Ok(Number {
             pos,
             text: text.to_owned(),

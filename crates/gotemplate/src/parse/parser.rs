@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::lex::{Item, Kind, Lexer};
 use super::unquote::unquote;
-use super::{Branch, Command, Expr, List, Node, Number, Pipe, Tree, Variable};
+use super::{Branch, List, Node, Tree};
 use crate::{Error, Text};
 
 /// Blocks and parentheses nested deeper than this are refused, so that neither parsing nor execution can exhaust the stack.
-const MAX_NESTING: usize = 100;
+const MAX_NESTING: usize = 200;
 
 /// Parses a text into the templates it defines, the one called `name` last. `has_function` tells which functions exist.
 pub(crate) fn parse(name: &str, text: &str, has_function: &dyn Fn(&str) -> bool) -> Result<Vec<Tree>, Error> {
@@ -30,21 +30,21 @@ pub(crate) fn parse(name: &str, text: &str, has_function: &dyn Fn(&str) -> bool)
     Ok(parser.trees)
 }
 
-type Result2<T> = Result<T, Error>;
+pub(super) type Parsing<T> = Result<T, Error>;
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     name: String,
     source: Arc<str>,
     lexer: Lexer<'a>,
-    has_function: &'a dyn Fn(&str) -> bool,
-    tokens: [Option<Item>; 3],
-    peeked: usize,
+    pub(super) has_function: &'a dyn Fn(&str) -> bool,
+    pub(super) tokens: [Option<Item>; 3],
+    pub(super) peeked: usize,
     /// Line of the token read last: where Go's parser says an error is.
     last_line: usize,
-    vars: Vec<String>,
+    pub(super) vars: Vec<String>,
     action_line: usize,
     range_depth: usize,
-    nesting: usize,
+    pub(super) nesting: usize,
     trees: Vec<Tree>,
 }
 
@@ -76,7 +76,7 @@ impl Parser<'_> {
         item
     }
 
-    fn next(&mut self) -> Item {
+    pub(super) fn next(&mut self) -> Item {
         if self.peeked > 0 {
             self.peeked -= 1;
         } else {
@@ -89,11 +89,11 @@ impl Parser<'_> {
         self.tokens[at].clone().expect("a token was read before it is looked at again")
     }
 
-    fn backup(&mut self) {
+    pub(super) fn backup(&mut self) {
         self.peeked += 1;
     }
 
-    fn peek(&mut self) -> Item {
+    pub(super) fn peek(&mut self) -> Item {
         if self.peeked == 0 {
             self.tokens[0] = Some(self.read());
             self.peeked = 1;
@@ -101,7 +101,7 @@ impl Parser<'_> {
         self.token(self.peeked - 1)
     }
 
-    fn next_non_space(&mut self) -> Item {
+    pub(super) fn next_non_space(&mut self) -> Item {
         loop {
             let item = self.next();
             if item.kind != Kind::Space {
@@ -110,18 +110,18 @@ impl Parser<'_> {
         }
     }
 
-    fn peek_non_space(&mut self) -> Item {
+    pub(super) fn peek_non_space(&mut self) -> Item {
         let item = self.next_non_space();
         self.backup();
         item
     }
 
-    fn fail<T>(&self, message: impl Into<String>) -> Result2<T> {
+    pub(super) fn fail<T>(&self, message: impl Into<String>) -> Parsing<T> {
         let line = self.tokens[0].as_ref().map_or(self.last_line, |item| item.line);
         Err(Error::Parse { template: self.name.clone(), line, message: message.into() })
     }
 
-    fn unexpected<T>(&self, item: &Item, context: &str) -> Result2<T> {
+    pub(super) fn unexpected<T>(&self, item: &Item, context: &str) -> Parsing<T> {
         if item.kind != Kind::Error {
             return self.fail(format!("unexpected {} in {context}", describe(item)));
         }
@@ -135,17 +135,17 @@ impl Parser<'_> {
         self.fail(format!("{}{extra}", item.text))
     }
 
-    fn expect(&mut self, kind: Kind, context: &str) -> Result2<Item> {
+    fn expect(&mut self, kind: Kind, context: &str) -> Parsing<Item> {
         let item = self.next_non_space();
         if item.kind == kind { Ok(item) } else { self.unexpected(&item, context) }
     }
 
-    fn enter(&mut self) -> Result2<()> {
+    pub(super) fn enter(&mut self) -> Parsing<()> {
         self.nesting += 1;
         if self.nesting > MAX_NESTING { self.fail("blocks or parentheses nested too deeply") } else { Ok(()) }
     }
 
-    fn parse_file(&mut self) -> Result2<()> {
+    fn parse_file(&mut self) -> Parsing<()> {
         let mut root = List::default();
         while self.peek().kind != Kind::Eof {
             if self.peek().kind == Kind::LeftDelim {
@@ -166,7 +166,7 @@ impl Parser<'_> {
         self.add(self.name.clone(), root)
     }
 
-    fn add(&mut self, name: String, root: List) -> Result2<()> {
+    fn add(&mut self, name: String, root: List) -> Parsing<()> {
         let tree = Tree { parse_name: self.name.clone(), source: self.source.clone(), root, name };
         match self.trees.iter().position(|known| known.name == tree.name) {
             None => self.trees.push(tree),
@@ -180,7 +180,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn definition(&mut self) -> Result2<()> {
+    fn definition(&mut self) -> Parsing<()> {
         const CONTEXT: &str = "define clause";
         let item = self.next_non_space();
         if !matches!(item.kind, Kind::String | Kind::RawString) {
@@ -193,7 +193,7 @@ impl Parser<'_> {
     }
 
     /// The body of a `define` or `block`: it sees no variables but `$`.
-    fn own_scope(&mut self, context: &str) -> Result2<List> {
+    fn own_scope(&mut self, context: &str) -> Parsing<List> {
         let vars = std::mem::replace(&mut self.vars, vec!["$".to_owned()]);
         let range_depth = std::mem::take(&mut self.range_depth);
         let action_line = std::mem::take(&mut self.action_line);
@@ -207,14 +207,14 @@ impl Parser<'_> {
         Ok(root)
     }
 
-    fn unquoted(&self, item: &Item) -> Result2<Text> {
+    pub(super) fn unquoted(&self, item: &Item) -> Parsing<Text> {
         match unquote(&item.text) {
             Some(bytes) => Ok(Text::from(bytes)),
             None => self.fail("invalid syntax"),
         }
     }
 
-    fn item_list(&mut self) -> Result2<(List, Ending)> {
+    fn item_list(&mut self) -> Parsing<(List, Ending)> {
         self.enter()?;
         let mut list = List::default();
         while self.peek_non_space().kind != Kind::Eof {
@@ -229,7 +229,7 @@ impl Parser<'_> {
         self.fail("unexpected EOF")
     }
 
-    fn text_or_action(&mut self) -> Result2<Parsed> {
+    fn text_or_action(&mut self) -> Parsing<Parsed> {
         let item = self.next_non_space();
         match item.kind {
             Kind::Text => Ok(Parsed::Node(Node::Text { pos: item.pos, text: item.text.into() })),
@@ -245,7 +245,7 @@ impl Parser<'_> {
         }
     }
 
-    fn action(&mut self) -> Result2<Parsed> {
+    fn action(&mut self) -> Parsing<Parsed> {
         let item = self.next_non_space();
         let node = match item.kind {
             Kind::Block => self.block()?,
@@ -287,7 +287,7 @@ impl Parser<'_> {
         Ok(Parsed::Node(node))
     }
 
-    fn loop_control(&mut self, item: &Item) -> Result2<Node> {
+    fn loop_control(&mut self, item: &Item) -> Parsing<Node> {
         let (keyword, node) = match item.kind {
             Kind::Break => ("{{break}}", Node::Break { pos: item.pos, line: item.line }),
             _ => ("{{continue}}", Node::Continue { pos: item.pos, line: item.line }),
@@ -302,14 +302,14 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    fn template_name(&mut self, token: &Item, context: &str) -> Result2<String> {
+    fn template_name(&mut self, token: &Item, context: &str) -> Parsing<String> {
         match token.kind {
             Kind::String | Kind::RawString => Ok(self.unquoted(token)?.lossy().into_owned()),
             _ => self.unexpected(token, context),
         }
     }
 
-    fn block(&mut self) -> Result2<Node> {
+    fn block(&mut self) -> Parsing<Node> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
         let name = self.template_name(&token, CONTEXT)?;
@@ -319,7 +319,7 @@ impl Parser<'_> {
         Ok(Node::Template { pos: token.pos, name, pipe: Some(pipe) })
     }
 
-    fn control(&mut self, context: &str) -> Result2<Branch> {
+    fn control(&mut self, context: &str) -> Parsing<Branch> {
         self.enter()?;
         let vars = self.vars.len();
         let line = self.peek_non_space().line;
@@ -355,183 +355,6 @@ impl Parser<'_> {
         self.vars.truncate(vars);
         self.nesting -= 1;
         Ok(Branch { pos: pipe.pos, line, pipe, list, else_list })
-    }
-
-    fn pipeline(&mut self, context: &str, end: Kind) -> Result2<Pipe> {
-        self.enter()?;
-        let mut pipe = Pipe { pos: self.peek_non_space().pos, is_assign: false, decl: Vec::new(), cmds: Vec::new() };
-        self.declarations(&mut pipe, context)?;
-        loop {
-            let token = self.next_non_space();
-            match token.kind {
-                kind if kind == end => break,
-                Kind::Bool
-                | Kind::CharConstant
-                | Kind::Complex
-                | Kind::Dot
-                | Kind::Field
-                | Kind::Identifier
-                | Kind::Number
-                | Kind::Nil
-                | Kind::RawString
-                | Kind::String
-                | Kind::Variable
-                | Kind::LeftParen => {
-                    self.backup();
-                    let command = self.command()?;
-                    pipe.cmds.push(command);
-                }
-                _ => return self.unexpected(&token, context),
-            }
-        }
-        if pipe.cmds.is_empty() {
-            return self.fail(format!("missing value for {context}"));
-        }
-        for (i, command) in pipe.cmds.iter().enumerate().skip(1) {
-            if matches!(
-                command.args[0],
-                Expr::Bool { .. } | Expr::Dot { .. } | Expr::Nil { .. } | Expr::Number(_) | Expr::Str { .. }
-            ) {
-                return self.fail(format!("non executable command in pipeline stage {}", i + 1));
-            }
-        }
-        self.nesting -= 1;
-        Ok(pipe)
-    }
-
-    fn declarations(&mut self, pipe: &mut Pipe, context: &str) -> Result2<()> {
-        loop {
-            let variable = self.peek_non_space();
-            if variable.kind != Kind::Variable {
-                return Ok(());
-            }
-            self.next();
-            // A space is a token here, and "$x foo" and "$x | foo" must keep it.
-            let after = self.peek();
-            let next = self.peek_non_space();
-            let declared = Variable { pos: variable.pos, idents: vec![variable.text.clone()] };
-            match next.kind {
-                Kind::Assign | Kind::Declare => {
-                    pipe.is_assign = next.kind == Kind::Assign;
-                    self.next_non_space();
-                    pipe.decl.push(declared);
-                    self.vars.push(variable.text);
-                    return Ok(());
-                }
-                Kind::Char if next.text == "," => {
-                    self.next_non_space();
-                    pipe.decl.push(declared);
-                    self.vars.push(variable.text);
-                    if context != "range" || pipe.decl.len() >= 2 {
-                        return self.fail(format!("too many declarations in {context}"));
-                    }
-                    match self.peek_non_space().kind {
-                        Kind::Variable | Kind::RightDelim | Kind::RightParen => continue,
-                        _ => return self.fail("range can only initialize variables"),
-                    }
-                }
-                _ if after.kind == Kind::Space => {
-                    self.tokens[1] = Some(after);
-                    self.tokens[2] = Some(variable);
-                    self.peeked = 3;
-                }
-                _ => {
-                    self.tokens[1] = Some(variable);
-                    self.peeked = 2;
-                }
-            }
-            return Ok(());
-        }
-    }
-
-    fn command(&mut self) -> Result2<Command> {
-        let mut command = Command { pos: self.peek_non_space().pos, args: Vec::new() };
-        loop {
-            self.peek_non_space();
-            if let Some(operand) = self.operand()? {
-                command.args.push(operand);
-            }
-            let token = self.next();
-            match token.kind {
-                Kind::Space => continue,
-                Kind::RightDelim | Kind::RightParen => self.backup(),
-                Kind::Pipe => {}
-                _ => return self.unexpected(&token, "operand"),
-            }
-            break;
-        }
-        if command.args.is_empty() { self.fail("empty command") } else { Ok(command) }
-    }
-
-    fn operand(&mut self) -> Result2<Option<Expr>> {
-        let Some(node) = self.term()? else { return Ok(None) };
-        if self.peek().kind != Kind::Field {
-            return Ok(Some(node));
-        }
-        let pos = self.peek().pos;
-        let mut fields = Vec::new();
-        while self.peek().kind == Kind::Field {
-            fields.push(self.next().text[1..].to_owned());
-        }
-        Ok(Some(match node {
-            Expr::Field { mut idents, .. } => {
-                idents.extend(fields);
-                Expr::Field { pos, idents }
-            }
-            Expr::Variable(Variable { mut idents, .. }) => {
-                idents.extend(fields);
-                Expr::Variable(Variable { pos, idents })
-            }
-            Expr::Bool { .. } | Expr::Str { .. } | Expr::Number(_) | Expr::Nil { .. } | Expr::Dot { .. } => {
-                let term = model::float::go_quote(&node.to_string());
-                return self.fail(format!("unexpected . after term {term}"));
-            }
-            node => Expr::Chain { pos, node: Box::new(node), fields },
-        }))
-    }
-
-    fn term(&mut self) -> Result2<Option<Expr>> {
-        let token = self.next_non_space();
-        let pos = token.pos;
-        Ok(Some(match token.kind {
-            Kind::Identifier => {
-                if !(self.has_function)(&token.text) {
-                    let name = model::float::go_quote(&token.text);
-                    return self.fail(format!("function {name} not defined"));
-                }
-                Expr::Identifier { pos, name: token.text }
-            }
-            Kind::Dot => Expr::Dot { pos },
-            Kind::Nil => Expr::Nil { pos },
-            Kind::Variable => {
-                if !self.vars.contains(&token.text) {
-                    let name = model::float::go_quote(&token.text);
-                    return self.fail(format!("undefined variable {name}"));
-                }
-                Expr::Variable(Variable { pos, idents: vec![token.text] })
-            }
-            Kind::Field => Expr::Field { pos, idents: vec![token.text[1..].to_owned()] },
-            Kind::Bool => Expr::Bool { pos, value: token.text == "true" },
-            Kind::CharConstant | Kind::Complex | Kind::Number => {
-                let number = match token.kind {
-                    Kind::CharConstant => Number::from_char(pos, &token.text),
-                    kind => Number::parse(pos, &token.text, kind == Kind::Complex),
-                };
-                match number {
-                    Ok(number) => Expr::Number(number),
-                    Err(message) => return self.fail(message),
-                }
-            }
-            Kind::LeftParen => Expr::Pipe(self.pipeline("parenthesized pipeline", Kind::RightParen)?),
-            Kind::String | Kind::RawString => {
-                let text = self.unquoted(&token)?;
-                Expr::Str { pos, quoted: token.text, text }
-            }
-            _ => {
-                self.backup();
-                return Ok(None);
-            }
-        }))
     }
 }
 

@@ -24,19 +24,16 @@ pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The character of a character constant, quotes included.
-pub(crate) fn unquote_char_constant(text: &str) -> Option<char> {
-    let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
-    if inner.is_empty() || inner.starts_with('\'') {
-        return None;
-    }
+pub(crate) fn unquote_char_constant(text: &str) -> Result<char, String> {
+    let inner = text.strip_prefix('\'').filter(|inner| !inner.starts_with('\'')).ok_or("invalid syntax")?;
     let mut out = Vec::new();
-    let rest = unquote_one(inner.as_bytes(), b'\'', &mut out)?;
-    if !rest.is_empty() {
-        return None;
+    let rest = unquote_one(inner.as_bytes(), b'\'', &mut out).ok_or("invalid syntax")?;
+    if rest != b"'" {
+        return Err(format!("malformed character constant: {text}"));
     }
     match decode_char(&out) {
-        (Some(c), width) if width == out.len() => Some(c),
-        _ => out.first().map(|byte| *byte as char), // '\xff' is the number 255
+        (Some(c), width) if width == out.len() => Ok(c),
+        _ => Ok(out[0] as char), // '\xff' is the number 255
     }
 }
 
@@ -96,7 +93,9 @@ mod tests {
         for bad in [r#""\'""#, r#""\q""#, r#""\x1""#, r#""\400""#, r#""\ud800""#, "\""] {
             assert_eq!(unquote(bad), None, "{bad}");
         }
-        assert_eq!(unquote_char_constant(r"'\''"), Some('\''));
-        assert_eq!(unquote_char_constant("'ab'"), None);
+        assert_eq!(unquote_char_constant(r"'\''"), Ok('\''));
+        for bad in ["'ab'", "''", r"'\q'"] {
+            assert!(unquote_char_constant(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -3,12 +3,13 @@
 pub mod duration;
 mod layout;
 pub(crate) mod methods;
+mod read;
 
 use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeZone, Timelike};
 
-pub use layout::parse;
+pub use read::parse;
 
 /// A time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +18,8 @@ pub enum Zone {
     Utc,
     /// A zone of the time zone database.
     Named(chrono_tz::Tz),
-    /// Seconds east of UTC, without a name.
-    Fixed(i32),
+    /// Seconds east of UTC, and an abbreviation of up to five letters that may be empty.
+    Fixed(i32, [u8; 5]),
 }
 
 impl Zone {
@@ -34,7 +35,7 @@ impl Zone {
     fn at(self, utc: NaiveDateTime) -> (i32, String) {
         match self {
             Zone::Utc => (0, "UTC".into()),
-            Zone::Fixed(offset) => (offset, String::new()),
+            Zone::Fixed(offset, name) => (offset, name.iter().filter(|b| **b != 0).map(|b| *b as char).collect()),
             Zone::Named(zone) => {
                 let offset = zone.offset_from_utc_datetime(&utc);
                 (offset.fix().local_minus_utc(), offset.to_string())
@@ -86,7 +87,7 @@ impl Time {
     pub fn parse_rfc3339(text: &str) -> Option<Time> {
         let parsed = DateTime::parse_from_rfc3339(text).ok()?;
         let offset = parsed.offset().local_minus_utc();
-        let zone = if offset == 0 { Zone::Utc } else { Zone::Fixed(offset) };
+        let zone = if offset == 0 { Zone::Utc } else { Zone::Fixed(offset, [0; 5]) };
         Some(Time::from_unix(parsed.timestamp(), parsed.timestamp_subsec_nanos().into()).in_zone(zone))
     }
 
@@ -140,10 +141,6 @@ impl Time {
             .naive_utc();
         let (offset, abbreviation) = self.zone.at(utc);
         let local = utc.checked_add_signed(chrono::TimeDelta::seconds(offset.into())).unwrap_or(utc);
-        let abbreviation = match self.zone {
-            Zone::Fixed(_) => String::new(),
-            _ => abbreviation,
-        };
         Parts { local, offset, abbreviation }
     }
 
@@ -175,7 +172,7 @@ impl Time {
         let zone = match self.zone {
             Zone::Utc => "time.UTC".to_owned(),
             Zone::Named(zone) => format!("time.Location({})", model::float::go_quote(zone.name())),
-            Zone::Fixed(_) => "time.Location(\"\")".to_owned(),
+            Zone::Fixed(..) => "time.Location(\"\")".to_owned(),
         };
         format!(
             "time.Date({}, time.{}, {}, {}, {}, {}, {}, {zone})",
