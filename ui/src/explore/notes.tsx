@@ -5,6 +5,7 @@ import { CopyButton } from '../parts/Copy';
 import { Empty, Note } from '../parts/States';
 import { useTime } from '../shell/time';
 import { formatTime } from '../time/format';
+import { formatExact } from '../units/format';
 import { STARTERS, type Starter } from './starters';
 import type { Result } from './useResults';
 
@@ -32,10 +33,14 @@ export function Annotations(props: { results: Result[] }) {
 
 export function NothingFound(props: { results: Result[] }) {
   const { range, zone, refresh, zoomed, zoomBack, zoomOut } = useTime();
+  const read = props.results.reduce((sum, r) => sum + (r.answer?.data.stats?.samples?.totalQueryableSamples ?? 0), 0);
   return (
     <Empty title={`No series matched ${props.results.map((r) => r.query.id).join(', ')}`}>
       <p>
-        Between {formatTime(range.start, zone)} and {formatTime(range.end, zone)} nothing was stored that fits.
+        Between {formatTime(range.start, zone)} and {formatTime(range.end, zone)}{' '}
+        {read > 0
+          ? `${formatExact(read)} samples were read, but nothing is left after the query's operations.`
+          : 'nothing was stored that fits.'}
       </p>
       <div className="row">
         {zoomed && (
