@@ -8,7 +8,7 @@ use std::io;
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use blocks::disk::Disk;
 use model::{SampleBuffer, TimeRange};
@@ -27,6 +27,8 @@ pub(crate) struct Parts {
     dir: PathBuf,
     list: RwLock<Arc<Vec<Arc<Part>>>>,
     next: AtomicU64,
+    /// No part holds a newer sample.
+    newest: AtomicI64,
     /// Held while parts are merged: two merges of one run would write to one file.
     merging: Mutex<()>,
     /// Entries that could not be read.
@@ -72,11 +74,13 @@ impl Parts {
                 live.push(part);
             }
         }
+        let newest = live.iter().map(|p| p.range().end.ms()).max().unwrap_or(i64::MIN);
         let parts = Parts {
             disk,
             dir: dir.to_owned(),
             list: RwLock::new(Arc::new(live)),
             next: AtomicU64::new(highest + 1),
+            newest: AtomicI64::new(newest),
             merging: Mutex::new(()),
             damaged_reads: AtomicU64::new(0),
             merges: AtomicU64::new(0),
@@ -94,6 +98,11 @@ impl Parts {
         self.snapshot().iter().map(|p| p.wal_from()).max().unwrap_or(0)
     }
 
+    /// No part holds a sample newer than this.
+    pub(crate) fn newest(&self) -> i64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn max_id(&self) -> u64 {
         self.snapshot().iter().map(|p| p.max_id()).max().unwrap_or(0)
     }
@@ -108,6 +117,7 @@ impl Parts {
     pub(crate) fn commit(&self, number: u64, writer: PartWriter, wal_from: u64) -> io::Result<()> {
         writer.finish(&*self.disk, wal_from)?;
         let part = Part::open(&*self.disk, self.dir.join(Part::name(number, number)), number, number)?;
+        self.newest.fetch_max(part.range().end.ms(), Ordering::Relaxed);
         let mut list = self.list.write();
         let mut parts = (**list).clone();
         parts.push(Arc::new(part));

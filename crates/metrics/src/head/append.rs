@@ -221,7 +221,7 @@ impl Head {
         if !series.is_active && self.active.load(Ordering::Relaxed) >= limits.series {
             return Outcome::Rejected(RejectReason::SeriesLimit);
         }
-        self.resolve(series);
+        self.resolve_for(series, t);
         let (bytes_before, was_active) = (series.sample_bytes(), series.is_active);
         let id = series.id;
         let taken =

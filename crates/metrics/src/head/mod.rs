@@ -148,16 +148,22 @@ impl Head {
     pub(crate) fn replay(&self, slot: u32, sample: &Sample) {
         let mut shard = self.shards[self.shard_of_slot(slot)].write();
         let Some(series) = shard.get_mut(self.local(slot)) else { return };
-        self.resolve(series);
         let (before, was_active) = (series.sample_bytes(), series.is_active);
-        let id = series.id;
-        series.append(sample, i64::MAX, |t, out| self.parts.read(id, TimeRange::new(t, t), out));
+        // What the log holds, no part does; so parts need not be asked, series by series, at a start.
+        series.append(sample, i64::MAX, |_, _| {});
         self.account(before, was_active, series);
         self.widen(sample.timestamp.ms(), sample.timestamp.ms());
     }
 
+    /// Asks the parts about a series that was loaded at the start, unless a sample of this time is newer than all of them.
+    fn resolve_for(&self, series: &mut Series, time: i64) {
+        if time <= self.parts.newest() {
+            self.resolve(series);
+        }
+    }
+
     /// Asks the parts about a series that was loaded at the start.
-    pub(crate) fn resolve(&self, series: &mut Series) {
+    fn resolve(&self, series: &mut Series) {
         if series.is_unresolved {
             series.resolve(self.parts.range_of(series.id));
         }
