@@ -2,7 +2,7 @@
 //! a bracket inside a class is just a character.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use regex::{Regex, RegexBuilder};
 
@@ -11,10 +11,10 @@ const CACHE_SIZE: usize = 256;
 /// Bytes that a compiled expression may take.
 const SIZE_LIMIT: usize = 1 << 20;
 
-static CACHE: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+static CACHE: LazyLock<Mutex<HashMap<String, Arc<Regex>>>> = LazyLock::new(Mutex::default);
 
 /// Compiles a Go regular expression.
-pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
+pub(super) fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = cache.get(pattern) {
         return Ok(known.clone());
@@ -27,6 +27,8 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
     if cache.len() >= CACHE_SIZE {
         cache.clear();
     }
+    // Shared, not cloned: a clone of the expression itself starts without its scratch space.
+    let regex = Arc::new(regex);
     cache.insert(pattern.to_owned(), regex.clone());
     Ok(regex)
 }

@@ -11,7 +11,7 @@ use crate::parse::{Branch, Expr, List, Node, Pipe, Tree};
 use crate::set::Trees;
 
 /// Nodes looked at while escaping. The bodies of nested loops are looked at twice per level, so this must be bounded.
-const MAX_NODES: usize = 500_000;
+const MAX_NODES: usize = 200_000;
 
 /// The set with everything escaped that `name` reaches.
 pub(crate) fn escape(trees: &Trees, name: &str) -> Result<Trees, Error> {
