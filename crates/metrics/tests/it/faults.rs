@@ -1,5 +1,8 @@
-//! Thousands of histories with failing disks, each replayable from its seed. After every crash the store must start, and every
-//! acknowledged sample must be there.
+//! Thousands of histories with failing disks. After every crash the store must start, and every acknowledged sample must be
+//! there.
+//!
+//! A seed fixes what is done and which faults are drawn, but not which records the writer's thread puts into one group: a
+//! failure may need several runs of its seed to show again.
 
 use std::collections::BTreeMap;
 
