@@ -15,7 +15,8 @@ pub struct AnchoredRegex {
 impl AnchoredRegex {
     /// Compiles a pattern (RE2 syntax). The error is the compiler's last line, which says what is wrong.
     pub fn new(source: &str) -> Result<Self, String> {
-        let regex = Regex::new(&format!("^(?s:{source})$")).map_err(|e| last_line(&e.to_string()))?;
+        let regex = Regex::new(&format!("^(?s:{})$", model::pattern::from_go(source)))
+            .map_err(|e| last_line(&e.to_string()))?;
         Ok(AnchoredRegex { source: source.to_owned(), regex })
     }
 
