@@ -26,7 +26,7 @@ pub(crate) async fn names(State(api): State<Arc<Api>>, tenant: RequestTenant, pa
     let lookup = Lookup::read(tenant, &params, ApiError::bad_data)?;
     let limit = lookup.limit;
     let names = lookup.run(&api, |source, request| source.label_names(request)).await?;
-    Ok(answer(names, limit, |out, names| push_strings(out, names)))
+    Ok(answer(names, limit, push_strings))
 }
 
 pub(crate) async fn values(
@@ -42,7 +42,7 @@ pub(crate) async fn values(
     let lookup = Lookup::read(tenant, &params, ApiError::bad_data)?;
     let limit = lookup.limit;
     let values = lookup.run(&api, move |source, request| source.label_values(&name, request)).await?;
-    Ok(answer(values, limit, |out, values| push_strings(out, values)))
+    Ok(answer(values, limit, push_strings))
 }
 
 pub(crate) async fn series(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {

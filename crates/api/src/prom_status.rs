@@ -177,10 +177,16 @@ pub(crate) async fn wal_replay() -> Answer {
 /// What this server can do, by Prometheus' names of features.
 pub(crate) async fn features(State(api): State<Arc<Api>>) -> Answer {
     let on = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), true)).collect::<BTreeMap<_, _>>();
-    let mut of_api =
-        on(&["label_values_match", "query_stats", "query_warnings", "time_range_labels", "time_range_series"]);
+    let mut of_api = on(&[
+        "label_values_match",
+        "query_stats",
+        "query_warnings",
+        "remote_write_receiver",
+        "time_range_labels",
+        "time_range_series",
+    ]);
     of_api.insert("lifecycle".to_owned(), api.parts.quit.is_some());
-    for absent in ["admin", "remote_write_receiver", "otlp_write_receiver", "search"] {
+    for absent in ["admin", "otlp_write_receiver", "search"] {
         of_api.insert(absent.to_owned(), false);
     }
     let functions = FUNCTIONS.iter().map(|f| (f.name.to_owned(), true)).collect();

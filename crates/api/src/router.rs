@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -44,9 +44,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/-/healthy", get(admin::healthy))
         .route("/-/ready", get(admin::ready).layer(from_fn_with_state(api.clone(), admin::require_ready)))
         .route("/-/reload", post(admin::reload).put(admin::reload).get(admin::only_post))
-        .route("/-/quit", post(admin::quit).put(admin::quit).get(admin::only_post))
-        .route("/graph", get(ui::prometheus_graph))
-        .route("/query", get(ui::prometheus_graph));
+        .route("/-/quit", post(admin::quit).put(admin::quit).get(admin::only_post));
     if door == Door::Prometheus {
         root = root.route("/", get(ui::prometheus_root));
     }
@@ -108,8 +106,8 @@ async fn wrong_method() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n").into_response()
 }
 
-async fn unknown_endpoint(request: Request) -> ApiError {
-    ApiError::new(ErrorKind::NotFound, format!("there is no endpoint {}", request.uri().path()))
+async fn unknown_endpoint(OriginalUri(uri): OriginalUri) -> ApiError {
+    ApiError::new(ErrorKind::NotFound, format!("there is no endpoint {}", uri.path()))
 }
 
 /// Ends requests that nothing else ends, such as a body that never arrives.

@@ -1,12 +1,11 @@
 //! The web application, embedded into the binary: hashed assets are cached for ever, every other path is the page itself.
 
 use axum::extract::Request;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use crate::errors::{ApiError, ErrorKind};
-use crate::params::Params;
 
 const INDEX: &str = "index.html";
 /// Folder whose file names change with their content.
@@ -57,22 +56,9 @@ pub(crate) fn page(headers: &HeaderMap) -> Response {
     }
 }
 
-/// The root page of Prometheus' port.
-pub(crate) async fn prometheus_root() -> Redirect {
-    Redirect::temporary("/explore")
-}
-
-/// Prometheus' query page: `?g0.expr=up&g0.range_input=1h` opens the same expression here.
-pub(crate) async fn prometheus_graph(params: Params) -> Redirect {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (theirs, ours) in [("g0.expr", "expr"), ("g0.range_input", "range")] {
-        let value = params.get(theirs);
-        if !value.is_empty() {
-            query.append_pair(ours, value);
-        }
-    }
-    let query = query.finish();
-    Redirect::temporary(&if query.is_empty() { "/explore".to_owned() } else { format!("/explore?{query}") })
+/// The root page of Prometheus' port leads where Prometheus' own does; the application knows that page's parameters.
+pub(crate) async fn prometheus_root() -> Response {
+    (StatusCode::FOUND, [(header::LOCATION, "/query")]).into_response()
 }
 
 fn serve(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
