@@ -25,7 +25,7 @@ use crate::classic_ports::{self, ClassicPort};
 use crate::cli::{ServeArgs, Switch};
 use crate::reload::Reloader;
 use crate::targets::ScrapeTargets;
-use crate::{check, data_dir, logging, settings};
+use crate::{check, data_dir, logging, open_files, settings};
 
 /// How long open requests may go on after the order to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
@@ -66,6 +66,7 @@ impl Signals {
 /// Runs until told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     logging::start();
+    open_files::raise_limit();
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let doors = DoorPolicy::new(args.allowed_hosts.clone(), &args.cors_origin).context("--web.cors.origin")?;
     let file = settings::find_file(&args.config)?;
