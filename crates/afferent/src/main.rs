@@ -6,6 +6,7 @@ mod cli;
 mod client;
 mod data_dir;
 mod logging;
+mod open_files;
 mod query;
 mod reload;
 mod serve;
