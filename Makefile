@@ -34,7 +34,7 @@ lint: ## formatting and lints, without tests
 
 fmt: ## format all code
 	cargo fmt --all
-	cd ui && npm run --silent fmt
+	cd ui && npm run --silent format
 
 bench: ## measure against the peers in one run and print ratios
 	@scripts/prepare build peers
