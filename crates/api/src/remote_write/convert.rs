@@ -1,11 +1,12 @@
-//! A histogram message of either version as a [`FloatHistogram`], checked as Prometheus checks it.
+//! A sample message of either version as a [`Sample`], a histogram message as a [`FloatHistogram`], which is checked as
+//! Prometheus checks it.
 //!
 //! Both versions number the fields alike (`prompb/types.proto`, `io/prometheus/write/v2/types.proto`). The checks of integer
 //! histograms are those of `model/histogram/histogram.go`; resolutions beyond schema 8 are reduced to it, as
 //! `remoteWriteAppender.AppendHistogram` does.
 
 use model::histogram::HistogramError;
-use model::{BucketSpan, CounterResetHint, FloatHistogram, Timestamp};
+use model::{BucketSpan, CounterResetHint, FloatHistogram, Sample, SampleValue, Timestamp};
 use thiserror::Error;
 
 use super::wire::{Reader, Value, WireError, each_double, each_varint, unzigzag};
@@ -18,7 +19,7 @@ const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// Why a histogram is not taken.
 #[derive(Clone, Debug, PartialEq, Error)]
-pub(crate) enum HistogramFault {
+pub(super) enum HistogramFault {
     /// It contradicts itself.
     #[error(transparent)]
     Invalid(#[from] HistogramError),
@@ -58,13 +59,13 @@ pub(crate) enum HistogramFault {
 
 /// A histogram with its times.
 #[derive(Debug)]
-pub(crate) struct Converted {
+pub(super) struct Converted {
     /// Milliseconds.
-    pub(crate) timestamp: Timestamp,
+    pub(super) timestamp: Timestamp,
     /// Milliseconds; `None` where unset.
-    pub(crate) start_timestamp: Option<Timestamp>,
+    pub(super) start_timestamp: Option<Timestamp>,
     /// The histogram, or why it is refused.
-    pub(crate) histogram: Result<FloatHistogram, HistogramFault>,
+    pub(super) histogram: Result<FloatHistogram, HistogramFault>,
 }
 
 /// The fields of the message.
@@ -81,7 +82,7 @@ struct Raw {
 }
 
 /// Reads one message.
-pub(crate) fn histogram(message: &[u8]) -> Result<Converted, WireError> {
+pub(super) fn histogram(message: &[u8]) -> Result<Converted, WireError> {
     if message.len() > MAX_MESSAGE_BYTES {
         let histogram = Err(HistogramFault::TooLarge(message.len()));
         return Ok(Converted { timestamp: Timestamp(0), start_timestamp: None, histogram });
@@ -216,4 +217,22 @@ fn validated(mut histogram: FloatHistogram) -> Result<FloatHistogram, HistogramF
     histogram.validate()?;
     histogram.schema = schema;
     Ok(histogram.copy_to_schema(FINEST_SCHEMA))
+}
+
+/// A float sample; version 1 has no field 3.
+#[inline]
+pub(super) fn sample(message: &[u8]) -> Result<Sample, WireError> {
+    let (mut value, mut timestamp, mut start) = (0.0, 0, 0);
+    let mut reader = Reader::new(message);
+    while let Some((number, field)) = reader.field()? {
+        match (number, field) {
+            (1, Value::Fixed64(v)) => value = f64::from_bits(v),
+            (2, Value::Varint(v)) => timestamp = v as i64,
+            (3, Value::Varint(v)) => start = v as i64,
+            (1..=3, _) => return Err(WireError::FieldType(number)),
+            _ => {}
+        }
+    }
+    let start_timestamp = (start != 0).then_some(Timestamp(start));
+    Ok(Sample { timestamp: Timestamp(timestamp), start_timestamp, value: SampleValue::Float(value) })
 }

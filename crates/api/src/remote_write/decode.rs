@@ -11,82 +11,23 @@ use model::{
     Timestamp, WriteBatch, WriteRow,
 };
 
-use super::cache::{Caches, Series, SeriesKey, TenantCache, Update, metadata_hash};
-use super::convert;
+use super::cache::{Caches, SeriesKey, TenantCache, Update, metadata_hash};
+use super::convert::{self, sample};
 use super::dialect::{Dialect, MetadataFault, RawMetadata, family_of};
 use super::labels::{LabelFault, LabelScratch};
+use super::portion::{Item, Portion, Sent, Span, Written, update};
 use super::problems::{Lost, Problems};
 use super::wire::{Reader, Value, WireError};
 
-/// Series looked at ahead of their samples.
-const WINDOW: usize = 8192;
-/// Estimate of the memory of one portion, in bytes.
-const PORTION_BYTES: usize = 12 << 20;
+/// Series looked up ahead of their samples. Many lookups in a row let the processor wait for their memory at the same time;
+/// one by one they were a quarter of all time. Few enough to stay in the nearest cache.
+const WINDOW: usize = 256;
+/// Rows that room is made for at once.
+const MAX_ROWS_AHEAD: usize = 16_384;
 /// Exemplars taken from one series message.
 const MAX_EXEMPLARS: usize = 4096;
 
 const ROW_BYTES: usize = size_of::<WriteRow>();
-
-/// Numbers for the `Written` headers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Written {
-    pub(super) samples: u64,
-    pub(super) histograms: u64,
-    pub(super) exemplars: u64,
-}
-
-/// A series message whose labels are told from the rest.
-#[derive(Clone, Copy)]
-struct Item<'a> {
-    /// `None` where labels do not stand together at the beginning: rare, and read without the cache.
-    key: Option<SeriesKey>,
-    message: &'a [u8],
-    /// What has not been decoded; may hold labels where there is no key.
-    rest: &'a [u8],
-}
-
-/// The rows that one series message became.
-#[derive(Clone, Copy)]
-pub(super) struct Span<'a> {
-    item: Item<'a>,
-    first_row: usize,
-    rows: usize,
-    hint: Option<SeriesRef>,
-    /// Hash of the metadata that is to be remembered.
-    metadata: u32,
-    metadata_is_new: bool,
-}
-
-/// What is needed of a portion once its batch is with the store.
-#[derive(Default)]
-pub(super) struct Sent<'a> {
-    spans: Vec<Span<'a>>,
-    rows: usize,
-    histogram_rows: Vec<usize>,
-    /// Rows with exemplars, and how many.
-    exemplar_rows: Vec<(usize, usize)>,
-    families: HashMap<String, u64>,
-}
-
-/// A portion while it is filled.
-struct Portion<'a> {
-    batch: WriteBatch,
-    sent: Sent<'a>,
-    /// Exemplars of series that had no sample in their message.
-    orphans: Vec<(Item<'a>, Vec<Exemplar>)>,
-    bytes: usize,
-}
-
-impl Portion<'_> {
-    fn is_full(&self) -> bool {
-        self.bytes >= PORTION_BYTES
-    }
-
-    fn attach(&mut self, row: usize, exemplars: Vec<Exemplar>) {
-        self.sent.exemplar_rows.push((row, exemplars.len()));
-        self.batch.rows[row].exemplars.extend(exemplars);
-    }
-}
 
 /// A request on its way to the store.
 pub(super) struct Decoder<'a, D> {
@@ -95,6 +36,8 @@ pub(super) struct Decoder<'a, D> {
     tenant: Tenant,
     cache: Arc<TenantCache>,
     minute: u32,
+    /// Series messages in the request.
+    series: usize,
     items: Vec<Item<'a>>,
     next: usize,
     families: Vec<(&'a [u8], RawMetadata<'a>)>,
@@ -109,13 +52,14 @@ pub(super) struct Decoder<'a, D> {
 }
 
 impl<'a, D: Dialect<'a>> Decoder<'a, D> {
-    /// A decoder for one request; `families` is the metadata that stands outside of series.
+    /// A decoder for one request of so many series messages; `families` is the metadata that stands outside of them.
     pub(super) fn new(
         dialect: D,
         request: &'a [u8],
         tenant: Tenant,
         cache: Arc<TenantCache>,
         minute: u32,
+        series: usize,
         families: Vec<(&'a [u8], RawMetadata<'a>)>,
     ) -> Self {
         Decoder {
@@ -124,7 +68,8 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
             tenant,
             cache,
             minute,
-            items: Vec::new(),
+            series,
+            items: Vec::with_capacity(series.min(WINDOW)),
             next: 0,
             families,
             key_bytes: Vec::new(),
@@ -138,8 +83,10 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
 
     /// The next portion, `None` at the end.
     pub(super) fn portion(&mut self) -> Result<Option<(WriteBatch, Sent<'a>)>, WireError> {
-        let cache = Arc::clone(&self.cache);
         let mut portion = self.begin();
+        let rows_ahead = self.series.min(MAX_ROWS_AHEAD);
+        portion.batch.rows.reserve(rows_ahead);
+        portion.sent.spans.reserve(rows_ahead);
         for (name, metadata) in std::mem::take(&mut self.families) {
             self.add_family(&mut portion, name, metadata);
         }
@@ -150,10 +97,9 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
                     break;
                 }
             }
-            let known = cache.series.read();
             while self.next < self.items.len() && !portion.is_full() {
                 let item = self.items[self.next];
-                match self.add_series(&mut portion, item, &known)? {
+                match self.add_series(&mut portion, item)? {
                     Some(left) => self.items[self.next].rest = left,
                     None => self.next += 1,
                 }
@@ -170,10 +116,10 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         // What is wrong with these series was counted when they were read first.
         let (problems, samples) = (std::mem::take(&mut self.problems), self.samples);
         let mut portion = self.begin();
-        portion.batch.rows.reserve(forgotten.iter().map(|span| span.rows).sum());
+        portion.batch.rows.reserve(forgotten.iter().map(|span| span.rows().len()).sum());
         for span in forgotten {
-            let mut item = span.item;
-            while let Some(left) = self.add_series(&mut portion, item, &Series::default())? {
+            let mut item = span.item();
+            while let Some(left) = self.add_series(&mut portion, item)? {
                 item.rest = left;
                 portion.bytes = 0;
             }
@@ -188,7 +134,7 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         Portion { batch, sent: Sent::default(), orphans: Vec::new(), bytes: 0 }
     }
 
-    /// Finds the next series messages and names them. Done ahead so that the lookups that follow can overlap in the processor.
+    /// Finds the next series messages, names them and looks them up.
     fn look_ahead(&mut self) -> Result<(), WireError> {
         self.items.clear();
         self.next = 0;
@@ -202,6 +148,15 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
                 _ => {}
             }
         }
+        self.series -= self.items.len().min(self.series);
+        let series = self.cache.series.read();
+        for item in &mut self.items {
+            let entry = item.key.and_then(|key| series.get(&key));
+            item.known = entry.map(|entry| {
+                entry.touch(self.minute);
+                (entry.reference, entry.metadata)
+            });
+        }
         Ok(())
     }
 
@@ -211,11 +166,11 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         let rest = reader.rest();
         while let Some((number, _)) = reader.field()? {
             if number == 1 {
-                return Ok(Item { key: None, message, rest: message });
+                return Ok(Item { key: None, known: None, message, rest: message });
             }
         }
         let key = self.dialect.key(head, &mut self.key_bytes);
-        Ok(Item { key, message, rest })
+        Ok(Item { key, known: None, message, rest })
     }
 
     fn read_labels(&mut self, message: &'a [u8], needs_name: bool) -> Result<Result<Labels, LabelFault>, WireError> {
@@ -225,18 +180,9 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
     }
 
     /// Decodes a series message into rows. Answers what is left of it where the portion became full.
-    fn add_series(
-        &mut self,
-        portion: &mut Portion<'a>,
-        item: Item<'a>,
-        known: &Series,
-    ) -> Result<Option<&'a [u8]>, WireError> {
-        let entry = item.key.and_then(|key| known.get(&key));
-        let (labels, hint, known_metadata) = match entry {
-            Some(entry) => {
-                entry.touch(self.minute);
-                (self.no_labels.clone(), Some(entry.reference), entry.metadata)
-            }
+    fn add_series(&mut self, portion: &mut Portion<'a>, item: Item<'a>) -> Result<Option<&'a [u8]>, WireError> {
+        let (labels, hint, known_metadata) = match item.known {
+            Some((reference, metadata)) => (self.no_labels.clone(), Some(reference), metadata),
             None => match self.read_labels(item.message, true)? {
                 Ok(labels) => (labels, None, 0),
                 Err(fault) => {
@@ -302,9 +248,10 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         }
         if rows > 0 {
             let consumed = item.rest.len() - left.map_or(0, <[u8]>::len);
-            let item = Item { rest: &item.rest[..consumed], ..item };
+            let Item { key, message, rest, .. } = item;
+            let (first_row, rows, rest) = (first_row as u32, rows as u32, &rest[..consumed]);
             let metadata = if metadata.hash == 0 { known_metadata } else { metadata.hash };
-            portion.sent.spans.push(Span { item, first_row, rows, hint, metadata, metadata_is_new });
+            portion.sent.spans.push(Span { key, message, rest, first_row, rows, hint, metadata, metadata_is_new });
         }
         Ok(left)
     }
@@ -369,7 +316,7 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         if portion.orphans.is_empty() {
             return;
         }
-        let spans = portion.sent.spans.iter().filter_map(|s| Some((s.item.key?, s.first_row + s.rows - 1)));
+        let spans = portion.sent.spans.iter().filter_map(|s| Some((s.key?, s.rows().end - 1)));
         let rows: HashMap<SeriesKey, usize> = spans.collect();
         for (item, exemplars) in std::mem::take(&mut portion.orphans) {
             match item.key.and_then(|key| rows.get(&key)) {
@@ -472,7 +419,7 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         let mut refused_histograms = 0;
         let mut refused_exemplars = 0;
         for rejection in &report.rejected {
-            let at = sent.spans.partition_point(|span| span.first_row + span.rows <= rejection.row);
+            let at = sent.spans.partition_point(|span| span.rows().end <= rejection.row);
             let Some(span) = sent.spans.get(at) else { continue };
             refused_histograms += u64::from(sent.histogram_rows.binary_search(&rejection.row).is_ok());
             let from = sent.exemplar_rows.partition_point(|(row, _)| *row < rejection.row);
@@ -480,7 +427,7 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
             refused_exemplars += exemplars.map(|(_, count)| *count as u64).sum::<u64>();
             let is_forgotten = span.hint.is_some() && rejection.reason == RejectReason::InvalidLabels;
             if !is_forgotten {
-                let item = span.item;
+                let item = span.item();
                 let mut problems = std::mem::take(&mut self.problems);
                 problems.reject(rejection.reason, || self.describe(item));
                 self.problems = problems;
@@ -502,31 +449,4 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
         }
         forgotten
     }
-}
-
-/// What is to be remembered of a series after the store has answered.
-fn update(span: &Span<'_>, report: &AppendReport) -> Option<Update> {
-    let rows = report.refs.get(span.first_row..span.first_row + span.rows)?;
-    let reference = rows.iter().flatten().next().copied()?;
-    let is_news = span.hint != Some(reference) || span.metadata_is_new;
-    let key = span.item.key?;
-    is_news.then_some(Update { key, reference, metadata: span.metadata })
-}
-
-/// A float sample; version 1 has no field 3.
-#[inline]
-fn sample(message: &[u8]) -> Result<Sample, WireError> {
-    let (mut value, mut timestamp, mut start) = (0.0, 0, 0);
-    let mut reader = Reader::new(message);
-    while let Some((number, field)) = reader.field()? {
-        match (number, field) {
-            (1, Value::Fixed64(v)) => value = f64::from_bits(v),
-            (2, Value::Varint(v)) => timestamp = v as i64,
-            (3, Value::Varint(v)) => start = v as i64,
-            (1..=3, _) => return Err(WireError::FieldType(number)),
-            _ => {}
-        }
-    }
-    let start_timestamp = (start != 0).then_some(Timestamp(start));
-    Ok(Sample { timestamp: Timestamp(timestamp), start_timestamp, value: SampleValue::Float(value) })
 }

@@ -12,6 +12,7 @@ mod decode;
 mod dialect;
 mod labels;
 mod negotiate;
+mod portion;
 mod problems;
 mod receiver_metrics;
 mod v1;
@@ -38,9 +39,10 @@ use crate::state::Api;
 use crate::tenant::RequestTenant;
 use body::{Account, BodyFault, Buffers};
 use cache::Caches;
-use decode::{Decoder, Written};
+use decode::Decoder;
 use dialect::{Dialect, MetadataFault};
 use negotiate::{Version, negotiate};
+use portion::Written;
 use problems::{Lost, Problems};
 use receiver_metrics::ReceiverMetrics;
 use v1::V1;
@@ -155,8 +157,9 @@ impl RemoteWrite {
         let cache = self.caches.of(&tenant);
         match version {
             Version::V1 => {
-                let (families, fault) = V1::scan(message, MAX_FAMILIES).map_err(|e| Failure::Wire(version, e))?;
-                let mut decoder = Decoder::new(V1, message, tenant, cache, minute, families);
+                let scanned = self.work(message.len(), || V1::scan(message, MAX_FAMILIES)).await;
+                let (series, families, fault) = scanned.map_err(|e| Failure::Wire(version, e))?;
+                let mut decoder = Decoder::new(V1, message, tenant, cache, minute, series, families);
                 if let Some(fault) = fault {
                     refuse_families(&mut decoder.problems, fault);
                 }
@@ -164,7 +167,8 @@ impl RemoteWrite {
             }
             Version::V2 => {
                 let dialect = self.work(message.len(), || V2::scan(message)).await.map_err(Failure::Table)?;
-                let mut decoder = Decoder::new(dialect, message, tenant, cache, minute, Vec::new());
+                let series = dialect.series;
+                let mut decoder = Decoder::new(dialect, message, tenant, cache, minute, series, Vec::new());
                 self.store(version, &mut decoder, message.len(), outcome).await
             }
         }

@@ -6,8 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::decode::Written;
 use super::negotiate::Version;
+use super::portion::Written;
 use super::problems::Problems;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -17,23 +17,23 @@ pub(super) struct V1;
 impl V1 {
     pub(super) const SERIES: u32 = 1;
 
-    /// Reads the metadata of a request, and checks that the request is a list of whole fields.
+    /// Counts the series and reads the metadata of a request, and checks that the request is a list of whole fields.
     pub(super) fn scan<'a>(
         request: &'a [u8],
         most: usize,
-    ) -> Result<(Vec<FamilyMetadata<'a>>, Option<MetadataFault>), WireError> {
+    ) -> Result<(usize, Vec<FamilyMetadata<'a>>, Option<MetadataFault>), WireError> {
         let mut reader = Reader::new(request);
-        let (mut found, mut fault) = (Vec::new(), None);
+        let (mut series, mut found, mut fault) = (0, Vec::new(), None);
         while let Some((number, value)) = reader.field()? {
             match (number, value) {
                 (METADATA, Value::Bytes(_)) if found.len() == most => fault = Some(MetadataFault::TooMany(most)),
                 (METADATA, Value::Bytes(message)) => found.push(family(message)?),
-                (Self::SERIES, Value::Bytes(_)) => {}
+                (Self::SERIES, Value::Bytes(_)) => series += 1,
                 (Self::SERIES | METADATA, _) => return Err(WireError::FieldType(number)),
                 _ => {}
             }
         }
-        Ok((found, fault))
+        Ok((series, found, fault))
     }
 }
 

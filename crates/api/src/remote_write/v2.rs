@@ -29,6 +29,8 @@ pub(super) enum TableFault {
 /// The message with its symbols table.
 #[derive(Debug)]
 pub(super) struct V2<'a> {
+    /// Series messages in the request.
+    pub(super) series: usize,
     symbols: Vec<&'a [u8]>,
     hashes: Vec<[u8; 16]>,
 }
@@ -37,23 +39,23 @@ impl<'a> V2<'a> {
     /// Reads the symbols table, and checks that the request is a list of whole fields.
     pub(super) fn scan(request: &'a [u8]) -> Result<Self, TableFault> {
         let mut symbols: Vec<&'a [u8]> = Vec::new();
-        let mut has_series = false;
+        let mut series = 0;
         let mut reader = Reader::new(request);
         while let Some((number, value)) = reader.field()? {
             match (number, value) {
                 (SYMBOLS, Value::Bytes(_)) if symbols.len() == MAX_SYMBOLS => return Err(TableFault::TooManySymbols),
                 (SYMBOLS, Value::Bytes(symbol)) => symbols.push(symbol),
-                (SERIES, Value::Bytes(_)) => has_series = true,
+                (SERIES, Value::Bytes(_)) => series += 1,
                 (SYMBOLS | SERIES, _) => return Err(WireError::FieldType(number).into()),
                 _ => {}
             }
         }
-        let starts_empty = symbols.first().map_or(!has_series, |first| first.is_empty());
+        let starts_empty = symbols.first().map_or(series == 0, |first| first.is_empty());
         if !starts_empty {
             return Err(TableFault::FirstSymbol);
         }
         let hashes = symbols.iter().map(|symbol| xxhash_rust::xxh3::xxh3_128(symbol).to_le_bytes()).collect();
-        Ok(V2 { symbols, hashes })
+        Ok(V2 { series, symbols, hashes })
     }
 
     fn symbol(&self, reference: u64) -> Option<&'a [u8]> {

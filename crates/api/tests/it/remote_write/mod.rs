@@ -1,0 +1,8 @@
+//! The remote write receiver: messages made by an independent encoder, hostile bytes, and real senders.
+
+mod fuzz;
+mod memory_sink;
+mod proto;
+mod requests;
+mod senders;
+mod store;
