@@ -14,12 +14,17 @@ pub(crate) fn resident_bytes() -> anyhow::Result<u64> {
 
 /// CPU time of all threads of this process, user and system.
 pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
+    cpu_time_of("self")
+}
+
+/// CPU time of all living threads of a process, by its id.
+pub(crate) fn cpu_time_of(process: &str) -> anyhow::Result<Duration> {
     let schedstat = |path: std::path::PathBuf| -> anyhow::Result<u64> {
         let text = std::fs::read_to_string(path)?;
         Ok(text.split(' ').next().unwrap_or("0").parse()?)
     };
     let mut nanos = 0;
-    for task in std::fs::read_dir("/proc/self/task").context("read /proc/self/task")? {
+    for task in std::fs::read_dir(format!("/proc/{process}/task")).context("list the threads of a process")? {
         // A thread may have ended since it was listed.
         nanos += schedstat(task?.path().join("schedstat")).unwrap_or(0);
     }

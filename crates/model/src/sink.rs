@@ -18,7 +18,8 @@ pub struct SeriesRef(pub u64);
 /// Samples of one series within a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WriteRow {
-    /// The whole label set, metric name included.
+    /// The whole label set, metric name included. May be empty where there is a hint: a store that no longer knows the hint
+    /// then rejects the row with [`RejectReason::InvalidLabels`], and the caller sends it again with its labels.
     pub labels: Labels,
     /// What the store answered for this label set last time, if anything: spares the lookup.
     pub hint: Option<SeriesRef>,
