@@ -72,12 +72,11 @@ fn write_head(head: &Head, writer: &mut PartWriter) -> io::Result<Flushed> {
             entries.clear();
             let mut guard = shard.write();
             for (_, series) in guard.page_mut(page) {
-                let (bytes_before, was_active) = (series.sample_bytes(), series.is_active);
+                let before = series.weight();
                 if series.begin_flush(&mut sealed) {
                     entries.push((series.id, sealed.len()));
                 }
-                head.add_memory(series.sample_bytes() as i64 - bytes_before as i64);
-                head.count_active(was_active, series.is_active);
+                head.account_since(before, series);
             }
             drop(guard);
             let mut from = 0;
@@ -103,13 +102,13 @@ fn finish(heads: &[Arc<Head>], is_durable: bool) {
             let pages = shard.read().page_count();
             for page in 0..pages {
                 for (_, series) in shard.write().page_mut(page) {
-                    let bytes_before = series.sample_bytes();
+                    let before = series.weight();
                     if is_durable {
                         series.flushed();
                     } else {
                         series.keep_unflushed();
                     }
-                    head.add_memory(series.sample_bytes() as i64 - bytes_before as i64);
+                    head.account_since(before, series);
                 }
             }
         }

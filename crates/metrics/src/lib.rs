@@ -19,6 +19,7 @@ mod part;
 mod parts;
 mod record;
 mod recover;
+mod replay;
 mod report;
 mod select;
 mod stats;

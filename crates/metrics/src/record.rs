@@ -199,11 +199,29 @@ const TYPES: [MetricType; 8] = [
     MetricType::StateSet,
 ];
 
+/// A series' labels, sorted by name, as the record has them: texts by their numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Definition<'a> {
+    pub(crate) id: u64,
+    /// Name and value of each label.
+    pub(crate) labels: &'a [(u32, u32)],
+    /// The texts of the record up to here.
+    pub(crate) texts: &'a [&'a str],
+}
+
+impl<'a> Definition<'a> {
+    /// The labels with their texts.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let (labels, texts) = (self.labels, self.texts);
+        labels.iter().map(move |(name, value)| (texts[*name as usize], texts[*value as usize]))
+    }
+}
+
 /// One entry of a record that is read back.
 #[derive(Debug)]
 pub(crate) enum Entry<'a> {
-    /// Labels of a series, sorted by name.
-    Series(u64, &'a [(&'a str, &'a str)]),
+    /// A series.
+    Series(Definition<'a>),
     /// A sample of a series.
     Sample(u64, Sample),
     /// An exemplar of a series; its timestamp is present.
@@ -212,25 +230,30 @@ pub(crate) enum Entry<'a> {
     Metadata(&'a str, Metadata),
 }
 
-/// Reads the tenant and then every entry of a record's payload.
-pub(crate) fn decode(payload: &[u8], visit: &mut dyn FnMut(&str, Entry<'_>)) -> Result<(), Damaged> {
+/// The tenant that a record's payload begins with, and the entries that follow.
+pub(crate) fn tenant(payload: &[u8]) -> Result<(&str, &[u8]), Damaged> {
     let mut reader = Reader(payload);
-    let tenant = reader.text()?;
+    Ok((reader.text()?, reader.0))
+}
+
+/// Reads every entry that follows the tenant.
+pub(crate) fn decode(entries: &[u8], visit: &mut impl FnMut(Entry<'_>)) -> Result<(), Damaged> {
+    let mut reader = Reader(entries);
     while !reader.is_empty() {
         let tag = reader.byte()?;
         let count = reader.count(2)?;
         match tag {
-            SERIES => decode_series(&mut reader, count, &mut |entry| visit(tenant, entry))?,
-            FLOATS => decode_floats(&mut reader, count, &mut |entry| visit(tenant, entry))?,
-            SAMPLES => decode_samples(&mut reader, count, &mut |entry| visit(tenant, entry))?,
-            EXEMPLARS => decode_exemplars(&mut reader, count, &mut |entry| visit(tenant, entry))?,
+            SERIES => decode_series(&mut reader, count, visit)?,
+            FLOATS => decode_floats(&mut reader, count, visit)?,
+            SAMPLES => decode_samples(&mut reader, count, visit)?,
+            EXEMPLARS => decode_exemplars(&mut reader, count, visit)?,
             METADATA => {
                 for _ in 0..count {
                     let family = reader.text()?;
                     let kind = usize::from(reader.byte()?);
                     let metric_type = *TYPES.get(kind).ok_or(Damaged("unknown metric type"))?;
                     let (help, unit) = (reader.text()?.to_owned(), reader.text()?.to_owned());
-                    visit(tenant, Entry::Metadata(family, Metadata { metric_type, help, unit }));
+                    visit(Entry::Metadata(family, Metadata { metric_type, help, unit }));
                 }
             }
             _ => return Err(Damaged("unknown section")),
@@ -239,16 +262,14 @@ pub(crate) fn decode(payload: &[u8], visit: &mut dyn FnMut(&str, Entry<'_>)) -> 
     Ok(())
 }
 
-type Visit<'v> = &'v mut dyn FnMut(Entry<'_>);
-
 fn next_id(reader: &mut Reader<'_>, id: &mut u64) -> Result<u64, Damaged> {
     *id = id.wrapping_add(reader.signed()? as u64);
     Ok(*id)
 }
 
-fn decode_series<'a>(reader: &mut Reader<'a>, count: usize, visit: Visit<'_>) -> Result<(), Damaged> {
+fn decode_series<'a>(reader: &mut Reader<'a>, count: usize, visit: &mut impl FnMut(Entry<'_>)) -> Result<(), Damaged> {
     let mut texts: Vec<&'a str> = Vec::new();
-    let mut labels: Vec<(&'a str, &'a str)> = Vec::new();
+    let mut labels: Vec<(u32, u32)> = Vec::new();
     let mut id = 0;
     for _ in 0..count {
         let id = next_id(reader, &mut id)?;
@@ -259,21 +280,22 @@ fn decode_series<'a>(reader: &mut Reader<'a>, count: usize, visit: Visit<'_>) ->
                 0 => {
                     let text = reader.text()?;
                     texts.push(text);
-                    Ok(text)
+                    Ok(texts.len() as u32 - 1)
                 }
-                known => texts.get(known as usize - 1).copied().ok_or(Damaged("unknown text number")),
+                known if known <= texts.len() as u64 => Ok(known as u32 - 1),
+                _ => Err(Damaged("unknown text number")),
             };
             labels.push((text()?, text()?));
         }
-        if !labels.is_sorted_by(|a, b| a.0 < b.0) {
+        if !labels.is_sorted_by(|a, b| texts[a.0 as usize] < texts[b.0 as usize]) {
             return Err(Damaged("labels are not sorted"));
         }
-        visit(Entry::Series(id, &labels));
+        visit(Entry::Series(Definition { id, labels: &labels, texts: &texts }));
     }
     Ok(())
 }
 
-fn decode_floats(reader: &mut Reader<'_>, count: usize, visit: Visit<'_>) -> Result<(), Damaged> {
+fn decode_floats(reader: &mut Reader<'_>, count: usize, visit: &mut impl FnMut(Entry<'_>)) -> Result<(), Damaged> {
     let (mut id, mut time) = (0, 0_i64);
     for _ in 0..count {
         let id = next_id(reader, &mut id)?;
@@ -296,7 +318,7 @@ fn decode_floats(reader: &mut Reader<'_>, count: usize, visit: Visit<'_>) -> Res
     Ok(())
 }
 
-fn decode_samples(reader: &mut Reader<'_>, count: usize, visit: Visit<'_>) -> Result<(), Damaged> {
+fn decode_samples(reader: &mut Reader<'_>, count: usize, visit: &mut impl FnMut(Entry<'_>)) -> Result<(), Damaged> {
     let mut id = 0;
     let mut buffer = SampleBuffer::default();
     for _ in 0..count {
@@ -324,7 +346,7 @@ pub(crate) fn samples(buffer: &SampleBuffer) -> impl Iterator<Item = Sample> {
     })
 }
 
-fn decode_exemplars(reader: &mut Reader<'_>, count: usize, visit: Visit<'_>) -> Result<(), Damaged> {
+fn decode_exemplars(reader: &mut Reader<'_>, count: usize, visit: &mut impl FnMut(Entry<'_>)) -> Result<(), Damaged> {
     let mut id = 0;
     for _ in 0..count {
         let id = next_id(reader, &mut id)?;
@@ -352,12 +374,18 @@ mod tests {
     /// A text for every entry, bit by bit.
     fn entries(payload: &[u8]) -> Result<Vec<String>, Damaged> {
         let mut found = Vec::new();
-        decode(payload, &mut |tenant, entry| {
+        let (tenant, rest) = tenant(payload)?;
+        decode(rest, &mut |entry| {
             let bits = match &entry {
                 Entry::Sample(_, Sample { value: SampleValue::Float(v), .. }) => v.to_bits(),
                 _ => 0,
             };
-            found.push(format!("{tenant} {bits} {entry:?}"));
+            found.push(match entry {
+                Entry::Series(series) => {
+                    format!("{tenant} Series({}, {:?})", series.id, series.pairs().collect::<Vec<_>>())
+                }
+                entry => format!("{tenant} {bits} {entry:?}"),
+            });
         })?;
         Ok(found)
     }
@@ -407,7 +435,8 @@ mod tests {
                 }
             }
             let mut found = Vec::new();
-            decode(&payload(&mut writer), &mut |_, entry| {
+            let payload = payload(&mut writer);
+            decode(tenant(&payload).unwrap().1, &mut |entry| {
                 if let Entry::Sample(id, Sample { timestamp, value: SampleValue::Float(v), .. }) = entry {
                     found.push((id, timestamp.ms(), v.to_bits()));
                 }

@@ -102,6 +102,8 @@ pub struct StoreStats {
     pub active_series: u64,
     /// All series that have data within retention.
     pub series: u64,
+    /// Chunks in memory, open ones included.
+    pub chunks: u64,
     /// Samples taken since the start, without those replayed.
     pub samples_appended: u64,
     /// Samples refused since the start, by [`model::RejectReason::as_str`].
@@ -116,6 +118,8 @@ pub struct StoreStats {
     pub parts: u64,
     /// Bytes of flushed chunks on disk.
     pub part_bytes: u64,
+    /// Entries of flushed chunks that queries and merges could not read since the start, and left out.
+    pub damaged_reads: u64,
     /// How long the start took.
     pub replay_time: Duration,
 }

@@ -92,10 +92,15 @@ pub(crate) fn select(head: &Arc<Head>, request: &SelectRequest<'_>) -> Box<dyn S
     Box::new(Selection { pin, series, wanted })
 }
 
+/// Slots and ids in the order of creation. Prometheus' head gives series in that order, and some answers of PromQL hang on it
+/// (`limitk`, ties of `topk`); slots would not do, as a restart deals them anew.
 fn ids(head: &Head, slots: &RoaringBitmap) -> Vec<(u32, u64)> {
     let shards: Vec<_> = head.shards.iter().map(RwLock::read).collect();
     let id = |slot: u32| Some((slot, shards[head.shard_of_slot(slot)].get(head.local(slot))?.id));
-    slots.iter().filter_map(id).collect()
+    let mut series: Vec<(u32, u64)> = slots.iter().filter_map(id).collect();
+    drop(shards);
+    series.sort_unstable_by_key(|(_, id)| *id);
+    series
 }
 
 impl SeriesSet for Selection {

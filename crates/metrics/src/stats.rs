@@ -58,8 +58,6 @@ impl Counters {
 
 /// Numbers about one head.
 pub(crate) fn head_stats(head: &Head, top: usize) -> HeadStats {
-    let chunks = head.shards.iter().map(|s| s.read().iter().map(|(_, series)| series.chunks() as u64).sum::<u64>());
-    let chunks = chunks.sum();
     let index = head.index.read();
     let mut metrics = Vec::new();
     let mut values = Vec::new();
@@ -85,7 +83,7 @@ pub(crate) fn head_stats(head: &Head, top: usize) -> HeadStats {
     HeadStats {
         active_series: head.active.load(Ordering::Relaxed) as u64,
         series: head.known.load(Ordering::Relaxed) as u64,
-        chunks,
+        chunks: head.chunks.load(Ordering::Relaxed).max(0) as u64,
         label_pairs,
         min_time: head.min_time.load(Ordering::Relaxed),
         max_time: head.max_time.load(Ordering::Relaxed),
@@ -124,7 +122,7 @@ impl Collector for StoreCollector {
         let out_of_order = get(&counters.rejected[0]);
         let too_old = get(&counters.rejected[2]);
         // Names are Prometheus' own where it has one; the encoder adds `_total`.
-        let totals: [(&str, &str, u64); 13] = [
+        let totals: [(&str, &str, u64); 14] = [
             ("prometheus_tsdb_head_samples_appended", "Samples taken", stats.samples_appended),
             ("prometheus_tsdb_head_out_of_order_samples_appended", "Samples taken out of order", get(&counters.late)),
             ("prometheus_tsdb_out_of_order_samples", "Samples refused as out of order", out_of_order),
@@ -134,6 +132,11 @@ impl Collector for StoreCollector {
             ("prometheus_tsdb_head_series_removed", "Series forgotten", get(&counters.series_removed)),
             ("prometheus_tsdb_wal_corruptions", "Damaged places found in the log", get(&counters.corruptions)),
             ("prometheus_tsdb_wal_writes_failed", "Failed writes and syncs of the log", get(&wal.failures)),
+            (
+                "afferent_metrics_damaged_reads",
+                "Entries of flushed chunks that could not be read and were left out",
+                stats.damaged_reads,
+            ),
             ("afferent_metrics_wal_written_bytes", "Bytes written to the log", stats.wal_written_bytes),
             ("afferent_metrics_wal_syncs", "Syncs of the log", get(&wal.syncs)),
             ("afferent_metrics_flushes", "Flushes of the head", get(&counters.flushes)),
@@ -143,8 +146,9 @@ impl Collector for StoreCollector {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
-        let gauges: [(&str, &str, f64); 9] = [
+        let gauges: [(&str, &str, f64); 10] = [
             ("prometheus_tsdb_head_series", "Series that take samples", stats.active_series as f64),
+            ("prometheus_tsdb_head_chunks", "Chunks in memory", stats.chunks as f64),
             ("afferent_metrics_series", "Series with data within retention", stats.series as f64),
             ("prometheus_tsdb_wal_segment_current", "Number of the log's segment", get(&wal.segment) as f64),
             ("prometheus_tsdb_wal_storage_size_bytes", "Bytes of the log on disk", stats.wal_bytes as f64),

@@ -157,6 +157,8 @@ impl Store {
             memory_bytes: self.memory(),
             parts: parts.len() as u64,
             part_bytes: parts.iter().map(|p| p.bytes).sum(),
+            chunks: heads.iter().map(|h| h.chunks.load(Ordering::Relaxed).max(0) as u64).sum(),
+            damaged_reads: get(&self.parts.damaged_reads),
             replay_time: self.replay_time,
         }
     }

@@ -10,7 +10,7 @@ use model::{
     AppendReport, FloatHistogram, RejectReason, Rejection, SampleValue, SeriesRef, TimeRange, WriteRow, is_stale,
 };
 
-use super::{Head, LOGGED_FOR_GOOD, Shard, Taken};
+use super::{Head, LOGGED_FOR_GOOD, Pushed, Shard, Taken};
 use crate::record::RecordWriter;
 
 /// What is accepted at this moment.
@@ -140,6 +140,7 @@ impl Head {
             visit.report.rejected.truncate(rejected_before);
             lost.truncate(lost_before);
             let mut defined = Vec::new();
+            let mut exemplars = Vec::new();
             let mut span = (i64::MAX, i64::MIN);
             for route in routes() {
                 let row = &rows[route.row as usize];
@@ -152,7 +153,7 @@ impl Head {
                         visit.report.refs[route.row as usize] = Some(SeriesRef(id << 32 | u64::from(slot)));
                         visit.newest += u64::from(taken == Taken::Newest);
                         visit.late += u64::from(taken == Taken::Late);
-                        self.log_exemplars((id, slot), row, limits, record, visit);
+                        self.log_exemplars((id, slot), row, limits, epoch as u32, record, visit, &mut exemplars);
                     }
                     Outcome::Rejected(reason) => {
                         visit.report.rejected.push(Rejection { row: route.row as usize, reason });
@@ -178,6 +179,8 @@ impl Head {
                     series.logged_epoch = 0;
                 }
             }
+            let mut known = self.exemplars.lock();
+            exemplars.into_iter().for_each(|(id, time)| known.was_not_logged(id, time));
             return Err(failure);
         }
     }
@@ -222,11 +225,11 @@ impl Head {
             return Outcome::Rejected(RejectReason::SeriesLimit);
         }
         self.resolve_for(series, t);
-        let (bytes_before, was_active) = (series.sample_bytes(), series.is_active);
+        let before = series.weight();
         let id = series.id;
         let taken =
             series.append(&row.sample, limits.window_ms, |t, out| self.parts.read(id, TimeRange::new(t, t), out));
-        self.account(bytes_before, was_active, series);
+        self.account_since(before, series);
         match taken {
             Taken::Conflict => Outcome::Rejected(RejectReason::DuplicateTimestamp),
             Taken::TooLate => Outcome::Rejected(RejectReason::OutOfOrder),
@@ -280,19 +283,24 @@ impl Head {
         record.sample(series.id, &row.sample);
     }
 
+    #[allow(clippy::too_many_arguments)] // one call site, and a struct would only rename the arguments
     fn log_exemplars(
         &self,
         series: (u64, u32),
         row: &WriteRow,
         limits: Limits,
+        epoch: u32,
         record: &mut RecordWriter,
         visit: &mut Visit,
+        logged: &mut Vec<(u64, i64)>,
     ) {
         for exemplar in &row.exemplars {
             let time = exemplar.timestamp.unwrap_or(row.sample.timestamp).ms();
-            if self.push_exemplar(series, exemplar, time, limits.exemplars, false) {
+            let pushed = self.push_exemplar(series, exemplar, time, limits.exemplars, epoch);
+            visit.exemplars += u64::from(pushed == Pushed::New);
+            if pushed != Pushed::Known {
                 record.exemplar(series.0, time, exemplar.value, &exemplar.labels);
-                visit.exemplars += 1;
+                logged.push((series.0, time));
             }
         }
     }

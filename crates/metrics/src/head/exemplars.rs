@@ -13,6 +13,19 @@ pub(crate) struct Stored {
     pub(crate) time: i64,
     pub(crate) value: f64,
     pub(crate) labels: Labels,
+    /// The log's epoch in which it was written; [`super::LOGGED_FOR_GOOD`] where it is durable.
+    pub(crate) logged_epoch: u32,
+}
+
+/// What became of an exemplar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// It is new.
+    New,
+    /// It is known, but the log may have lost it and must be told again.
+    Unlogged,
+    /// It is known, or older than what is known: a scrape shows the same exemplar again and again.
+    Known,
 }
 
 #[derive(Debug, Default)]
@@ -25,20 +38,25 @@ pub(crate) struct Exemplars {
 }
 
 impl Exemplars {
-    /// Keeps an exemplar; answers false where it is not newer than the series' last one, as a scrape shows the same
-    /// exemplar again and again.
-    pub(crate) fn push(&mut self, exemplar: Stored, capacity: usize, is_replayed: bool) -> bool {
+    /// Keeps an exemplar that is newer than the series' last one.
+    pub(crate) fn push(&mut self, exemplar: Stored, capacity: usize, is_headlog: bool) -> Pushed {
         if capacity == 0 {
-            return false;
+            return Pushed::Known;
         }
         let id = exemplar.id;
         let list = self.by_series.entry(id).or_default();
         if list.back().is_some_and(|last| last.time >= exemplar.time || same(last, &exemplar)) {
-            return false;
+            return match list.iter_mut().rev().find(|known| same(known, &exemplar)) {
+                Some(known) if known.logged_epoch < exemplar.logged_epoch => {
+                    known.logged_epoch = exemplar.logged_epoch;
+                    Pushed::Unlogged
+                }
+                _ => Pushed::Known,
+            };
         }
         list.push_back(exemplar.clone());
         self.order.push_back(id);
-        if !is_replayed {
+        if !is_headlog {
             self.unlogged.push(exemplar);
             if self.unlogged.len() > capacity {
                 self.unlogged.drain(..self.unlogged.len() / 2);
@@ -47,7 +65,21 @@ impl Exemplars {
         while self.order.len() > capacity {
             self.pop_oldest();
         }
-        true
+        Pushed::New
+    }
+
+    /// A record with this exemplar was not queued.
+    pub(crate) fn was_not_logged(&mut self, id: u64, time: i64) {
+        let known = self.by_series.get_mut(&id).into_iter().flatten().rev();
+        known.filter(|e| e.time == time).for_each(|e| e.logged_epoch = 0);
+    }
+
+    /// Says where the series stand, after a start.
+    pub(crate) fn place(&mut self, mut slot: impl FnMut(u64) -> Option<u32>) {
+        for (id, list) in &mut self.by_series {
+            let Some(slot) = slot(*id) else { continue };
+            list.iter_mut().for_each(|exemplar| exemplar.slot = slot);
+        }
     }
 
     fn pop_oldest(&mut self) {

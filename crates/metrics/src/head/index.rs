@@ -3,10 +3,16 @@
 use std::ops::BitOrAssign;
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use model::{MatchOp, Matcher};
 use roaring::RoaringBitmap;
 
+use super::fill::Filling;
 use super::symbols::{Pair, Symbol, Symbols};
+
+/// What a series takes under a pair, and what a pair takes, roughly.
+pub(super) const PAIR_BYTES: usize = 3;
+pub(super) const POSTINGS_BYTES: usize = 24;
 
 /// Slots with one label pair. Many pairs belong to one series only, and a bitmap for each would cost a hundred bytes.
 #[derive(Debug)]
@@ -21,6 +27,17 @@ impl Postings {
             Postings::One(other) => *self = Postings::Many(Box::new([*other, slot].into_iter().collect())),
             Postings::Many(bitmap) => {
                 bitmap.insert(slot);
+            }
+        }
+    }
+
+    fn join(&mut self, other: Postings) {
+        match (&mut *self, other) {
+            (_, Postings::One(slot)) => self.insert(slot),
+            (Postings::Many(ours), Postings::Many(theirs)) => **ours |= *theirs,
+            (Postings::One(slot), Postings::Many(mut theirs)) => {
+                theirs.insert(*slot);
+                *self = Postings::Many(theirs);
             }
         }
     }
@@ -63,13 +80,37 @@ impl BitOrAssign<&Postings> for RoaringBitmap {
 #[derive(Debug, Default)]
 pub(crate) struct NameIndex {
     pub(crate) values: HashMap<Symbol, Postings>,
-    any: RoaringBitmap,
+    pub(super) any: RoaringBitmap,
 }
 
 impl NameIndex {
     /// True where a slot of the set carries the label.
     pub(crate) fn touches(&self, set: &RoaringBitmap) -> bool {
         !self.any.is_disjoint(set)
+    }
+}
+
+/// Visits slots and pairs of the series with local numbers in a range.
+pub(crate) type Walk<'w> = dyn Fn(std::ops::Range<u32>, &mut dyn FnMut(u32, &[Pair])) + Sync + 'w;
+
+/// Bytes that a new text takes in the index, roughly.
+pub(super) fn text_bytes(text: &str, is_name: bool) -> usize {
+    text.len() + if is_name { 200 } else { 48 }
+}
+
+/// Enters a slot under a pair; answers the bytes this took, roughly.
+fn enter(names: &mut HashMap<Symbol, NameIndex>, slot: u32, pair: Pair) -> usize {
+    let name = names.entry(pair.name).or_default();
+    name.any.insert(slot);
+    match name.values.entry(pair.value) {
+        Entry::Occupied(mut known) => {
+            known.get_mut().insert(slot);
+            PAIR_BYTES
+        }
+        Entry::Vacant(vacant) => {
+            vacant.insert(Postings::One(slot));
+            PAIR_BYTES + POSTINGS_BYTES
+        }
     }
 }
 
@@ -93,20 +134,72 @@ impl Index {
         for (name, value) in labels {
             let (name_symbol, new_name) = self.symbols.acquire(name);
             let (value_symbol, new_value) = self.symbols.acquire(value);
-            bytes += usize::from(new_name) * (name.len() + 200) + usize::from(new_value) * (value.len() + 48) + 3;
-            let entry = self.names.entry(name_symbol).or_default();
-            entry.any.insert(slot);
-            match entry.values.entry(value_symbol) {
-                hashbrown::hash_map::Entry::Occupied(mut known) => known.get_mut().insert(slot),
-                hashbrown::hash_map::Entry::Vacant(vacant) => {
-                    bytes += 24;
-                    vacant.insert(Postings::One(slot));
-                }
-            }
-            pairs.push(Pair { name: name_symbol, value: value_symbol });
+            bytes += usize::from(new_name) * text_bytes(name, true) + usize::from(new_value) * text_bytes(value, false);
+            let pair = Pair { name: name_symbol, value: value_symbol };
+            bytes += enter(&mut self.names, slot, pair);
+            pairs.push(pair);
         }
         self.all.insert(slot);
         (pairs.into_boxed_slice(), bytes)
+    }
+
+    /// Enters all series at once, a range of slots on each thread; answers the bytes this took, roughly. `walk` visits the
+    /// series with local numbers in a range, below `end`, in the order of their slots.
+    pub(crate) fn fill(&mut self, end: u32, threads: usize, walk: &Walk<'_>) -> usize {
+        let step = end.div_ceil(threads as u32).max(1);
+        let fill_range = |from: u32| {
+            let mut filling = Filling::default();
+            walk(from..end.min(from.saturating_add(step)), &mut |slot, pairs| filling.push(slot, pairs));
+            filling.finish()
+        };
+        std::thread::scope(|scope| {
+            let ranges = (0..end).step_by(step as usize);
+            let running: Vec<_> = ranges.map(|from| scope.spawn(move || fill_range(from))).collect();
+            let mut bytes = 0;
+            for thread in running {
+                let filled = thread.join().expect("filling an index does not panic");
+                self.join(filled.names);
+                self.all |= filled.all;
+                bytes += filled.bytes;
+            }
+            bytes
+        })
+    }
+
+    /// Adds the postings of other slots.
+    fn join(&mut self, names: HashMap<Symbol, NameIndex>) {
+        if self.names.is_empty() {
+            self.names = names;
+            return;
+        }
+        for (symbol, theirs) in names {
+            let ours = self.names.entry(symbol).or_default();
+            ours.any |= theirs.any;
+            for (value, postings) in theirs.values {
+                match ours.values.entry(value) {
+                    Entry::Occupied(mut known) => known.get_mut().join(postings),
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(postings);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A series more uses these symbols.
+    pub(crate) fn retain(&mut self, pairs: &[Pair]) {
+        for pair in pairs {
+            self.symbols.add_user(pair.name);
+            self.symbols.add_user(pair.value);
+        }
+    }
+
+    /// A series less uses these symbols.
+    pub(crate) fn release(&mut self, pairs: &[Pair]) {
+        for pair in pairs {
+            self.symbols.release(pair.name);
+            self.symbols.release(pair.value);
+        }
     }
 
     /// Forgets a series.
@@ -129,9 +222,8 @@ impl Index {
                     self.names.remove(&pair.name);
                 }
             }
-            self.symbols.release(pair.name);
-            self.symbols.release(pair.value);
         }
+        self.release(pairs);
     }
 
     /// True where the pairs are exactly these labels.
@@ -273,6 +365,7 @@ mod tests {
             series in proptest::collection::vec(any_labels(), 0..30),
             removed in proptest::collection::vec(any::<prop::sample::Index>(), 0..10),
             matchers in proptest::collection::vec(any_matcher(), 0..4),
+            threads in 1_usize..5,
         ) {
             let mut index = Index::default();
             let mut live: Vec<Option<Box<[Pair]>>> = Vec::new();
@@ -291,6 +384,17 @@ mod tests {
                 }
             }
             let found: Vec<u32> = index.matching(&matchers).iter().collect();
+            // The same index, filled at once as at a start.
+            let walk = |range: std::ops::Range<u32>, visit: &mut dyn FnMut(u32, &[Pair])| {
+                for slot in range {
+                    if let Some(pairs) = &live[slot as usize] {
+                        visit(slot, pairs);
+                    }
+                }
+            };
+            let mut filled = Index { symbols: std::mem::take(&mut index.symbols), ..Index::default() };
+            filled.fill(live.len() as u32, threads, &walk);
+            prop_assert_eq!(&filled.matching(&matchers).iter().collect::<Vec<_>>(), &found);
             let is_match = |labels: &Labels| matchers.iter().all(|m| m.matches(labels.get(&m.name).unwrap_or("")));
             let expected: Vec<u32> = (0..series.len() as u32)
                 .filter(|slot| live[*slot as usize].is_some() && is_match(&series[*slot as usize]))

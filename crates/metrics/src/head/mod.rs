@@ -4,7 +4,9 @@
 
 mod append;
 mod exemplars;
+mod fill;
 mod index;
+mod restore;
 mod series;
 mod shard;
 mod symbols;
@@ -13,14 +15,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
-use model::{Exemplar, Labels, Matcher, Metadata, Sample, Tenant, TimeRange};
+use model::{Exemplar, Labels, Matcher, Metadata, Tenant, TimeRange};
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
 pub(crate) use append::{Limits, Visit, VisitError};
-pub(crate) use exemplars::{Exemplars, Stored};
+pub(crate) use exemplars::{Exemplars, Pushed, Stored};
 pub(crate) use index::Index;
-pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, push_sample};
+pub(crate) use restore::{Batch, Definition, IdMap};
+pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, Weight, push_sample};
 pub(crate) use shard::Shard;
 pub(crate) use symbols::{Pair, Symbol, Symbols};
 
@@ -55,6 +58,8 @@ pub(crate) struct Head {
     /// Series known and series that take samples.
     pub(crate) known: AtomicUsize,
     pub(crate) active: AtomicUsize,
+    /// Chunks in memory, open ones included.
+    pub(crate) chunks: AtomicI64,
     /// Selections in use: their slots and symbols must stay.
     pub(crate) pins: AtomicUsize,
     /// Oldest and newest sample time.
@@ -76,6 +81,7 @@ impl Head {
             shared,
             known: AtomicUsize::new(0),
             active: AtomicUsize::new(0),
+            chunks: AtomicI64::new(0),
             pins: AtomicUsize::new(0),
             min_time: AtomicI64::new(i64::MAX),
             max_time: AtomicI64::new(i64::MIN),
@@ -110,49 +116,11 @@ impl Head {
     ) -> (u32, usize) {
         let slot = self.slot(shard_number, shard.next_local());
         let (pairs, index_bytes) = self.index.write().insert(slot, labels);
-        let bytes = index_bytes + size_of::<Series>() + size_of_val(&*pairs) + 24;
+        let bytes = index_bytes + restore::series_bytes(&pairs);
         shard.insert(Series::new(id, hash, pairs));
         self.known.fetch_add(1, Ordering::Relaxed);
         self.shared.memory.fetch_add(bytes as i64, Ordering::Relaxed);
         (slot, bytes)
-    }
-
-    /// Finds or enters a series that the head's own file or the log defines; answers its slot.
-    pub(crate) fn restore(&self, id: u64, labels: &[(&str, &str)], scratch: &mut String, is_headlog: bool) -> u32 {
-        let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
-        let hash = Labels::from_sorted(labels.iter().copied(), scratch).hash64();
-        let number = self.shard_of_hash(hash);
-        let mut shard = self.shards[number].write();
-        let index = self.index.read();
-        let known = shard.find(hash, |s| index.same_labels(&s.pairs, labels.iter().copied()));
-        drop(index);
-        if let Some(local) = known {
-            // Forgotten once and made again under another id: the later definition counts.
-            if let Some(series) = shard.get_mut(local)
-                && series.id != id
-            {
-                series.id = id;
-                series.logged_epoch = logged_epoch;
-            }
-            return self.slot(number, local);
-        }
-        let (slot, _) = self.create(number, &mut shard, id, hash, labels.iter().copied());
-        if let Some(series) = shard.get_mut(self.local(slot)) {
-            series.is_unresolved = is_headlog;
-            series.logged_epoch = logged_epoch;
-        }
-        slot
-    }
-
-    /// Takes a sample from the log, where it was acknowledged before.
-    pub(crate) fn replay(&self, slot: u32, sample: &Sample) {
-        let mut shard = self.shards[self.shard_of_slot(slot)].write();
-        let Some(series) = shard.get_mut(self.local(slot)) else { return };
-        let (before, was_active) = (series.sample_bytes(), series.is_active);
-        // What the log holds, no part does; so parts need not be asked, series by series, at a start.
-        series.append(sample, i64::MAX, |_, _| {});
-        self.account(before, was_active, series);
-        self.widen(sample.timestamp.ms(), sample.timestamp.ms());
     }
 
     /// Asks the parts about a series that was loaded at the start, unless a sample of this time is newer than all of them.
@@ -169,20 +137,21 @@ impl Head {
         }
     }
 
-    fn account(&self, bytes_before: usize, was_active: bool, series: &Series) {
-        let grown = series.sample_bytes() as i64 - bytes_before as i64;
-        if grown != 0 {
-            self.shared.memory.fetch_add(grown, Ordering::Relaxed);
-        }
-        self.count_active(was_active, series.is_active);
+    /// Notes how much a series has grown since it had another weight.
+    pub(crate) fn account_since(&self, before: Weight, series: &Series) {
+        self.account(series.weight() - before);
     }
 
-    pub(crate) fn count_active(&self, was: bool, is: bool) {
-        match (was, is) {
-            (false, true) => self.active.fetch_add(1, Ordering::Relaxed),
-            (true, false) => self.active.fetch_sub(1, Ordering::Relaxed),
-            _ => return,
-        };
+    fn account(&self, grown: Weight) {
+        if grown.bytes != 0 {
+            self.add_memory(grown.bytes);
+        }
+        if grown.chunks != 0 {
+            self.chunks.fetch_add(grown.chunks, Ordering::Relaxed);
+        }
+        if grown.active != 0 {
+            self.active.fetch_add(grown.active as usize, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn add_memory(&self, bytes: i64) {
@@ -262,17 +231,17 @@ impl Head {
         });
     }
 
-    /// Keeps an exemplar of the series `(id, slot)`; answers whether it is new.
+    /// Keeps an exemplar of the series `(id, slot)` that is about to be logged in an epoch.
     pub(crate) fn push_exemplar(
         &self,
         (id, slot): (u64, u32),
         exemplar: &Exemplar,
         time: i64,
         capacity: usize,
-        is_logged: bool,
-    ) -> bool {
-        let stored = Stored { id, slot, time, value: exemplar.value, labels: exemplar.labels.clone() };
-        self.exemplars.lock().push(stored, capacity, is_logged)
+        logged_epoch: u32,
+    ) -> Pushed {
+        let (value, labels) = (exemplar.value, exemplar.labels.clone());
+        self.exemplars.lock().push(Stored { id, slot, time, value, labels, logged_epoch }, capacity, false)
     }
 
     /// Forgets series that have no sample since `cutoff`, unless a selection is in use; answers how many.
@@ -307,8 +276,8 @@ impl Head {
                 for local in old {
                     if let Some(series) = guard.remove(local) {
                         index.remove(self.slot(number, local), &series.pairs);
-                        let bytes = size_of::<Series>() + size_of_val(&*series.pairs) + series.sample_bytes() + 24;
-                        self.add_memory(-(bytes as i64));
+                        self.add_memory(-(restore::series_bytes(&series.pairs) as i64));
+                        self.account(Weight::default() - series.weight());
                         self.known.fetch_sub(1, Ordering::Relaxed);
                         forgotten += 1;
                     }

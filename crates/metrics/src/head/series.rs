@@ -4,6 +4,8 @@
 //! byte string. A flush takes that string away. Histograms, start timestamps and late samples are rare and live in a box of
 //! their own.
 
+use std::ops::{AddAssign, Sub};
+
 use model::{Sample, SampleBuffer, SampleValue, TimeRange, is_stale};
 
 use super::symbols::Pair;
@@ -45,6 +47,36 @@ struct Rare {
     late: SampleBuffer,
 }
 
+/// What the samples of a series add to the numbers of its head.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weight {
+    /// Bytes beyond the struct itself.
+    pub(crate) bytes: i64,
+    pub(crate) chunks: i64,
+    /// 1 where the series takes samples.
+    pub(crate) active: i64,
+}
+
+impl Sub for Weight {
+    type Output = Weight;
+
+    fn sub(self, other: Weight) -> Weight {
+        Weight {
+            bytes: self.bytes - other.bytes,
+            chunks: self.chunks - other.chunks,
+            active: self.active - other.active,
+        }
+    }
+}
+
+impl AddAssign for Weight {
+    fn add_assign(&mut self, other: Weight) {
+        self.bytes += other.bytes;
+        self.chunks += other.chunks;
+        self.active += other.active;
+    }
+}
+
 /// A series in the head.
 #[derive(Debug)]
 pub(crate) struct Series {
@@ -64,6 +96,8 @@ pub(crate) struct Series {
     pub(crate) first_time: i64,
     /// No sample in a part is newer.
     pub(crate) flushed_until: i64,
+    /// Chunks in `sealed`.
+    sealed_chunks: u32,
     /// Leading bytes of `sealed` that are being flushed.
     flushing: u32,
     /// The log's epoch in which the definition was written.
@@ -103,6 +137,7 @@ impl Series {
             last_bits: 0,
             first_time: i64::MAX,
             flushed_until: i64::MIN,
+            sealed_chunks: 0,
             flushing: 0,
             logged_epoch: 0,
             is_active: false,
@@ -111,8 +146,15 @@ impl Series {
         }
     }
 
-    /// Bytes beyond the struct itself that samples take.
-    pub(crate) fn sample_bytes(&self) -> usize {
+    pub(crate) fn weight(&self) -> Weight {
+        Weight {
+            bytes: self.sample_bytes() as i64,
+            chunks: i64::from(self.sealed_chunks) + i64::from(self.has_open()),
+            active: i64::from(self.is_active),
+        }
+    }
+
+    fn sample_bytes(&self) -> usize {
         let open = if self.open.is_some() { size_of::<Open>() } else { 0 };
         let rare = self.rare.as_ref().map_or(0, |rare| {
             let buffers = [&rare.open, &rare.late];
@@ -123,11 +165,6 @@ impl Series {
             size_of::<Rare>() + buffers.iter().map(|b| 24 * b.len() + histogram_bytes(b)).sum::<usize>()
         });
         open + self.sealed.capacity() + rare
-    }
-
-    /// Chunks in memory.
-    pub(crate) fn chunks(&self) -> usize {
-        usize::from(self.has_open()) + chunk::listed(&self.sealed).count()
     }
 
     fn has_open(&self) -> bool {
@@ -182,7 +219,7 @@ impl Series {
         let rare = self.rare.get_or_insert_default();
         push_sample(&mut rare.late, sample);
         if rare.late.len() >= LATE_OPEN_SAMPLES {
-            seal_late(&mut rare.late, &mut self.sealed);
+            self.sealed_chunks += seal_late(&mut rare.late, &mut self.sealed);
         }
         self.first_time = self.first_time.min(t);
         Taken::Late
@@ -202,7 +239,7 @@ impl Series {
                 let rare = self.rare.get_or_insert_default();
                 push_sample(&mut rare.open, sample);
                 if rare.open.len() >= RARE_OPEN_SAMPLES {
-                    seal_rare(&mut rare.open, &mut self.sealed);
+                    self.sealed_chunks += seal_rare(&mut rare.open, &mut self.sealed);
                 }
                 match value {
                     SampleValue::Float(value) => {
@@ -230,13 +267,14 @@ impl Series {
         if let Some(rare) = &mut self.rare
             && !rare.open.is_empty()
         {
-            seal_rare(&mut rare.open, &mut self.sealed);
+            self.sealed_chunks += seal_rare(&mut rare.open, &mut self.sealed);
         }
         let open = self.open.get_or_insert_with(Open::new);
         if open.count > 0 {
             let fits = t.checked_sub(open.base).is_some_and(|offset| offset <= i64::from(u32::MAX));
             if usize::from(open.count) == OPEN_SAMPLES || !fits {
                 seal_open(open, &mut self.sealed);
+                self.sealed_chunks += 1;
             }
         }
         if open.count == 0 {
@@ -253,6 +291,7 @@ impl Series {
             && open.count > 0
         {
             seal_open(open, &mut self.sealed);
+            self.sealed_chunks += 1;
         }
     }
 
@@ -261,10 +300,10 @@ impl Series {
         self.seal_floats();
         if let Some(rare) = &mut self.rare {
             if !rare.open.is_empty() {
-                seal_rare(&mut rare.open, &mut self.sealed);
+                self.sealed_chunks += seal_rare(&mut rare.open, &mut self.sealed);
             }
             if !rare.late.is_empty() {
-                seal_late(&mut rare.late, &mut self.sealed);
+                self.sealed_chunks += seal_late(&mut rare.late, &mut self.sealed);
             }
         }
     }
@@ -292,6 +331,7 @@ impl Series {
         let taken = self.flushing as usize;
         self.flushing = 0;
         for piece in chunk::listed(&self.sealed[..taken]) {
+            self.sealed_chunks -= 1;
             if let Ok(head) = piece.and_then(chunk::read_head) {
                 self.flushed_until = self.flushed_until.max(head.range.end.ms());
             }
@@ -351,17 +391,19 @@ fn seal_open(open: &mut Open, sealed: &mut Vec<u8>) {
     open.count = 0;
 }
 
-fn seal_rare(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) {
+/// Answers the number of chunks.
+fn seal_rare(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) -> u32 {
     let mut bytes = Vec::new();
     chunk::encode_list(buffer, &mut bytes);
     sealed.reserve_exact(bytes.len());
     sealed.extend_from_slice(&bytes);
     *buffer = SampleBuffer::default();
+    chunk::listed(&bytes).count() as u32
 }
 
-fn seal_late(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) {
+fn seal_late(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) -> u32 {
     merge::normalise(buffer, 0);
-    seal_rare(buffer, sealed);
+    seal_rare(buffer, sealed)
 }
 
 /// Appends a chunk without the slack that `Vec` would add: there is one such string for each of a million series.

@@ -32,11 +32,16 @@ impl Shard {
 
     /// The local number that the next series will get.
     pub(crate) fn next_local(&self) -> u32 {
-        let behind = || match self.pages.last() {
-            Some(page) if page.len() < PAGE => (self.pages.len() - 1) * PAGE + page.len(),
-            _ => self.pages.len() * PAGE,
+        self.free.last().copied().unwrap_or_else(|| self.end())
+    }
+
+    /// All local numbers are below this one.
+    pub(crate) fn end(&self) -> u32 {
+        let end = match self.pages.last() {
+            Some(page) => (self.pages.len() - 1) * PAGE + page.len(),
+            None => 0,
         };
-        self.free.last().copied().unwrap_or_else(|| behind() as u32)
+        end as u32
     }
 
     /// Enters a series under [`Shard::next_local`].

@@ -39,11 +39,22 @@ impl Symbols {
 
     /// Interns a text and counts one more user; answers whether it is new.
     pub(crate) fn acquire(&mut self, text: &str) -> (Symbol, bool) {
+        let (symbol, is_new) = self.intern(text);
+        self.add_user(symbol);
+        (symbol, is_new)
+    }
+
+    /// Counts one more user.
+    pub(crate) fn add_user(&mut self, symbol: Symbol) {
+        self.entries[symbol.0 as usize].users += 1;
+    }
+
+    /// Interns a text for a user that is about to be counted; answers whether it is new.
+    pub(crate) fn intern(&mut self, text: &str) -> (Symbol, bool) {
         if let Some(symbol) = self.find(text) {
-            self.entries[symbol.0 as usize].users += 1;
             return (symbol, false);
         }
-        let entry = Entry { text: Box::from(text), users: 1 };
+        let entry = Entry { text: Box::from(text), users: 0 };
         let index = match self.free.pop() {
             Some(index) => {
                 self.entries[index as usize] = entry;
