@@ -25,11 +25,18 @@ pub(crate) struct Limits {
 
 /// A row of the batch and where it goes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Route {
-    pub(crate) row: u32,
+struct Route {
+    row: u32,
     shard: u32,
-    /// `None` while the hint is trusted.
-    hash: Option<u64>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// By its hint or its labels: the local number and the low bits of the id that stood there.
+    Known { local: u32, id: u32 },
+    /// Hash of labels that were not known, and the id of their series if it is made now.
+    New { hash: u64, id: u64 },
 }
 
 /// Why a visit to a shard failed. Rows may have been applied, but none is acknowledged.
@@ -76,7 +83,7 @@ impl Visit {
 enum Outcome {
     Taken(u32, u64, Taken),
     Rejected(RejectReason),
-    /// The hint names no series of this head.
+    /// The series is not where it was.
     Lost,
 }
 
@@ -90,9 +97,10 @@ impl Head {
         visit: &mut Visit,
     ) -> Result<(), VisitError> {
         visit.report.refs.resize(rows.len(), None);
-        let mut routes: Vec<Route> = (0_u32..).zip(rows).map(|(row, r)| self.route(row, r)).collect();
         let mut record = RecordWriter::default();
+        let mut routes: Vec<Route> = (0_u32..).zip(rows).map(|(row, content)| self.route(row, content)).collect();
         while !routes.is_empty() {
+            self.number_new(&mut routes);
             let mut lost = Vec::new();
             for shard in 0..self.shards.len() {
                 let here = || routes.iter().filter(|route| route.shard as usize == shard);
@@ -100,22 +108,51 @@ impl Head {
                     self.visit(shard, rows, &here, limits, wal, &mut record, visit, &mut lost)?;
                 }
             }
-            routes = lost;
+            lost.sort_unstable();
+            routes = lost.into_iter().map(|row| self.route_by_labels(row, &rows[row as usize])).collect();
         }
         visit.report.rejected.sort_unstable_by_key(|r| r.row);
         Ok(())
     }
 
     fn route(&self, row: u32, content: &WriteRow) -> Route {
-        match content.hint {
-            Some(hint) => Route { row, shard: self.shard_of_slot(hint.0 as u32) as u32, hash: None },
-            None => self.route_by_labels(row, content),
-        }
+        let Some(hint) = content.hint else { return self.route_by_labels(row, content) };
+        let slot = hint.0 as u32;
+        let place = Place::Known { local: self.local(slot), id: (hint.0 >> 32) as u32 };
+        Route { row, shard: self.shard_of_slot(slot) as u32, place }
     }
 
     fn route_by_labels(&self, row: u32, content: &WriteRow) -> Route {
         let hash = content.labels.hash64();
-        Route { row, shard: self.shard_of_hash(hash) as u32, hash: Some(hash) }
+        let number = self.shard_of_hash(hash);
+        let shard = self.shards[number].read();
+        let known = self.find(&shard, hash, content).and_then(|local| Some((local, shard.get(local)?.id)));
+        let place = match known {
+            Some((local, id)) => Place::Known { local, id: id as u32 },
+            None => Place::New { hash, id: 0 },
+        };
+        Route { row, shard: number as u32, place }
+    }
+
+    fn find(&self, shard: &Shard, hash: u64, row: &WriteRow) -> Option<u32> {
+        let index = self.index.read();
+        shard.find(hash, |s| index.same_labels(&s.pairs, row.labels.iter().map(|l| (l.name, l.value))))
+    }
+
+    /// Gives ids to new series in the order of the rows, though the shards make them in another: as in Prometheus' head, a
+    /// selection has the series of a scrape in the order of its exposition.
+    fn number_new(&self, routes: &mut [Route]) {
+        let is_new = |route: &&mut Route| matches!(route.place, Place::New { .. });
+        let count = routes.iter_mut().filter(is_new).count() as u64;
+        if count == 0 {
+            return;
+        }
+        let first = self.shared.next_id.fetch_add(count, Ordering::Relaxed);
+        for (next, route) in (first..).zip(routes.iter_mut().filter(is_new)) {
+            if let Place::New { id, .. } = &mut route.place {
+                *id = next;
+            }
+        }
     }
 
     #[allow(clippy::too_many_arguments)] // one call site, and a struct would only rename the arguments
@@ -128,7 +165,7 @@ impl Head {
         wal: &Wal,
         record: &mut RecordWriter,
         visit: &mut Visit,
-        lost: &mut Vec<Route>,
+        lost: &mut Vec<u32>,
     ) -> Result<(), VisitError> {
         let mut shard = self.shards[number].write();
         let (rejected_before, lost_before) = (visit.report.rejected.len(), lost.len());
@@ -144,7 +181,7 @@ impl Head {
             let mut span = (i64::MAX, i64::MIN);
             for route in routes() {
                 let row = &rows[route.row as usize];
-                match self.apply(number, &mut shard, row, route.hash, limits, visit) {
+                match self.apply(number, &mut shard, row, route.place, limits, visit) {
                     Outcome::Taken(local, id, taken) => {
                         let t = row.sample.timestamp.ms();
                         span = (span.0.min(t), span.1.max(t));
@@ -158,7 +195,7 @@ impl Head {
                     Outcome::Rejected(reason) => {
                         visit.report.rejected.push(Rejection { row: route.row as usize, reason });
                     }
-                    Outcome::Lost => lost.push(self.route_by_labels(route.row, row)),
+                    Outcome::Lost => lost.push(route.row),
                 }
             }
             if record.is_empty() {
@@ -190,7 +227,7 @@ impl Head {
         number: usize,
         shard: &mut Shard,
         row: &WriteRow,
-        hash: Option<u64>,
+        place: Place,
         limits: Limits,
         visit: &mut Visit,
     ) -> Outcome {
@@ -206,19 +243,15 @@ impl Head {
         {
             return Outcome::Rejected(RejectReason::InvalidHistogram);
         }
-        let local = match (hash, row.hint) {
-            (None, Some(hint)) => {
-                let local = self.local(hint.0 as u32);
-                match shard.get(local) {
-                    Some(series) if series.id as u32 == (hint.0 >> 32) as u32 => local,
-                    _ => return Outcome::Lost,
-                }
-            }
-            (Some(hash), _) => match self.find_or_create(number, shard, row, hash, limits, visit) {
+        let local = match place {
+            Place::Known { local, id } => match shard.get(local) {
+                Some(series) if series.id as u32 == id => local,
+                _ => return Outcome::Lost,
+            },
+            Place::New { hash, id } => match self.find_or_create(number, shard, row, (hash, id), limits, visit) {
                 Ok(local) => local,
                 Err(reason) => return Outcome::Rejected(reason),
             },
-            (None, None) => return Outcome::Lost,
         };
         let Some(series) = shard.get_mut(local) else { return Outcome::Lost };
         if !series.is_active && self.active.load(Ordering::Relaxed) >= limits.series {
@@ -242,15 +275,11 @@ impl Head {
         number: usize,
         shard: &mut Shard,
         row: &WriteRow,
-        hash: u64,
+        (hash, id): (u64, u64),
         limits: Limits,
         visit: &mut Visit,
     ) -> Result<u32, RejectReason> {
-        let labels = || row.labels.iter().map(|l| (l.name, l.value));
-        let index = self.index.read();
-        let known = shard.find(hash, |s| index.same_labels(&s.pairs, labels()));
-        drop(index);
-        if let Some(local) = known {
+        if let Some(local) = self.find(shard, hash, row) {
             return Ok(local);
         }
         if row.labels.metric_name().is_empty() {
@@ -259,9 +288,8 @@ impl Head {
         if self.active.load(Ordering::Relaxed) >= limits.series {
             return Err(RejectReason::SeriesLimit);
         }
-        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         visit.series_created += 1;
-        let (slot, _) = self.create(number, shard, id, hash, labels());
+        let (slot, _) = self.create(number, shard, id, hash, row.labels.iter().map(|l| (l.name, l.value)));
         Ok(self.local(slot))
     }
 

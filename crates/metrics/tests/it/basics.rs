@@ -331,6 +331,7 @@ fn its_numbers_are_exposed_under_known_names() {
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     for line in [
         "prometheus_tsdb_head_series 1.0",
+        "prometheus_tsdb_head_chunks 1.0",
         "prometheus_tsdb_head_samples_appended_total 1",
         "prometheus_tsdb_out_of_order_samples_total 0",
         "afferent_metrics_samples_rejected_total{reason=\"too_old\"} 0",

@@ -6,5 +6,6 @@ mod basics;
 mod faults;
 mod flushing;
 mod kill;
+mod restarts;
 mod support;
 mod together;

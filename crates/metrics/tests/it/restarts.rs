@@ -1,0 +1,150 @@
+//! What a start brings back, beyond the samples themselves.
+
+use blocks::faults::FaultyDisk;
+use metrics::{Store, StoreOptions};
+use model::{
+    Exemplar, Labels, Sample, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch, WriteRow,
+};
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+
+use crate::support::{NOW, append, append_one, labels, open, options, read_all, read_one};
+
+fn selected(store: &Store) -> Vec<Labels> {
+    let tenant = Tenant::default();
+    let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+    let set = store.select(&request).unwrap();
+    (0..set.len()).map(|i| set.labels(i)).collect()
+}
+
+#[test]
+fn series_keep_the_order_in_which_they_were_exposed() {
+    let disk = FaultyDisk::new(1);
+    let (store, _) = open(&disk, options());
+    let mut random = StdRng::seed_from_u64(1);
+    let mut expected: Vec<Labels> = Vec::new();
+    for scrape in 1..=4 {
+        // New series among known ones, in no order of names.
+        let mut exposed: Vec<Labels> = (0..50 * scrape).map(|n| labels("m", &n.to_string())).collect();
+        exposed.shuffle(&mut random);
+        let mut batch = WriteBatch::default();
+        for series in &exposed {
+            batch.push(series.clone(), None, Sample::float(Timestamp(NOW + scrape), 1.0));
+        }
+        append(&store, batch).unwrap();
+        expected.extend(exposed.into_iter().filter(|series| !expected.contains(series)).collect::<Vec<_>>());
+        assert_eq!(selected(&store), expected);
+        if scrape == 2 {
+            store.flush().unwrap();
+        }
+    }
+    drop(store);
+    for shards in [1, 8, 2] {
+        let (store, _) = open(&disk, StoreOptions { shards: Some(shards), ..options() });
+        assert_eq!(selected(&store), expected, "{shards} shards");
+    }
+}
+
+#[test]
+fn many_series_come_back_whatever_the_number_of_shards() {
+    const SERIES: i64 = 10_000;
+    let disk = FaultyDisk::new(1);
+    let mut store = open(&disk, StoreOptions { shards: Some(4), ..options() }).0;
+    for (round, shards) in [(0, 1), (1, 16), (2, 2), (3, 4)] {
+        let mut batch = WriteBatch::default();
+        for n in 0..SERIES {
+            let value = (n * round) as f64;
+            batch.push(labels("m", &n.to_string()), None, Sample::float(Timestamp(NOW + round), value));
+        }
+        append(&store, batch).unwrap();
+        // Definitions are in the log alone at first, then in the head's own file too, then only there.
+        if round == 1 {
+            store.flush().unwrap();
+        }
+        let memory = store.stats().memory_bytes;
+        drop(store);
+        let (opened, report) = open(&disk, StoreOptions { shards: Some(shards), ..options() });
+        store = opened;
+        assert!(!report.found_damage(), "{report:?}");
+        assert_eq!(
+            (report.series, store.stats().active_series),
+            (SERIES as u64, if round == 1 { 0 } else { SERIES as u64 })
+        );
+        let found = read_all(&store, &[], TimeRange::ALL);
+        assert_eq!(found.len(), SERIES as usize);
+        for n in 0..SERIES {
+            let samples = &found[&labels("m", &n.to_string())];
+            assert_eq!(samples.timestamps, (0..=round).map(|r| NOW + r).collect::<Vec<_>>());
+            assert_eq!(samples.values, (0..=round).map(|r| (n * r) as f64).collect::<Vec<_>>());
+        }
+        assert_eq!(read_one(&store, &labels("m", "77")).len() as i64, round + 1, "postings");
+        let (before, after) = (memory as f64, store.stats().memory_bytes as f64);
+        assert!(after > 0.5 * before && after < 1.2 * before, "memory estimate {before} became {after}");
+    }
+}
+
+#[test]
+fn an_exemplar_that_a_failed_log_lost_is_logged_by_the_retry() {
+    let disk = FaultyDisk::new(3);
+    let (store, _) = open(&disk, options());
+    let exemplar = |t: i64| Exemplar {
+        labels: Labels::from_pairs([("trace_id", t.to_string())]),
+        value: t as f64,
+        timestamp: Some(Timestamp(NOW + t)),
+    };
+    let batch = || {
+        let mut batch = WriteBatch::default();
+        batch.rows.push(WriteRow {
+            labels: labels("hits_total", "a"),
+            hint: None,
+            sample: Sample::float(Timestamp(NOW), 1.0),
+            exemplars: vec![exemplar(1), exemplar(2)],
+        });
+        batch
+    };
+    append_one(&store, &labels("up", "a"), NOW, 1.0);
+    disk.set_space(Some(0));
+    append(&store, batch()).unwrap_err();
+    disk.set_space(None);
+    append(&store, batch()).unwrap();
+    drop(store);
+    disk.crash();
+    let (store, _) = open(&disk, options());
+    let found = store.exemplars(&Tenant::default(), &[], TimeRange::ALL);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].exemplars, [exemplar(1), exemplar(2)]);
+    // Another scrape shows them again: that is not logged once more.
+    let written = store.stats().wal_written_bytes;
+    append(&store, batch()).unwrap();
+    let once = store.stats().wal_written_bytes - written;
+    append(&store, batch()).unwrap();
+    assert!(store.stats().wal_written_bytes - written - once <= once, "{once}");
+}
+
+#[test]
+fn damage_that_a_query_meets_is_counted() {
+    let mut seen = 0;
+    for seed in 0..40 {
+        let disk = FaultyDisk::new(seed);
+        let (store, _) = open(&disk, options());
+        for n in 0..30 {
+            append_one(&store, &labels("m", &n.to_string()), NOW, f64::from(n) / 7.0);
+        }
+        store.flush().unwrap();
+        drop(store);
+        disk.corrupt(".part").unwrap();
+        let (store, report) = open(&disk, options());
+        let whole = read_all(&store, &[], TimeRange::ALL).values().filter(|s| !s.is_empty()).count();
+        if report.quarantined_files.is_empty() && whole < 30 {
+            let stats = store.stats();
+            assert!(stats.damaged_reads > 0);
+            let mut registry = prometheus_client::registry::Registry::default();
+            store.register(&mut registry);
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            let line = format!("afferent_metrics_damaged_reads_total {}", stats.damaged_reads);
+            assert!(text.lines().any(|l| l == line), "{line} in\n{text}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "{seen}");
+}
