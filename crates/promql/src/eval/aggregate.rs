@@ -27,6 +27,8 @@ struct Cell {
     histograms: Option<Box<HistogramCell>>,
     /// Histograms with exponential and custom buckets met; the rest of the step is ignored.
     incompatible: bool,
+    /// A float came before the histograms: nothing can come of them any more, so they are not added up and not judged.
+    floats_first: bool,
     drop_name: bool,
 }
 
@@ -84,11 +86,7 @@ impl Evaluator<'_> {
             _ => {}
         }
         let quantiles = match &aggregate.param {
-            Some(param) => {
-                let column = self.eval_scalar(param)?;
-                self.check_quantile_range(&column, param);
-                column
-            }
+            Some(param) => self.eval_scalar(param)?,
             None => Vec::new(),
         };
         let mut groups = Groups {
@@ -113,6 +111,9 @@ impl Evaluator<'_> {
             Ok(())
         })?;
         let result = groups.finish(&quantiles, &mut notes);
+        if let Some(param) = &aggregate.param {
+            self.check_quantile_range(&quantiles, param);
+        }
         self.notes.merge(notes);
         Ok(result)
     }
@@ -312,8 +313,12 @@ impl Cell {
             }
         }
         self.drop_name |= series.drop_name;
+        if self.floats_first {
+            return;
+        }
         let added = match &mut self.histograms {
             None => {
+                self.floats_first = !matches!(self.floats, FloatCell::Empty);
                 let value = match op {
                     AggregateOp::Sum => HistogramValue::Sum(HistogramSum::new((**h).clone())),
                     _ => HistogramValue::Mean(HistogramMean::new((**h).clone())),

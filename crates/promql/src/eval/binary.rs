@@ -7,9 +7,27 @@ use model::{CounterResetHint, FloatHistogram, Labels, SampleValue, stale_nan};
 
 use super::matching::{Signatures, changes_meaning, match_labels, result_labels};
 use super::{Evaluated, Evaluator, Series, is_present};
-use crate::annotations::{HistogramOperation, Notice};
+use crate::annotations::{Annotation, Annotations, HistogramOperation, Notice};
 use crate::ast::{Binary, BinaryOp, MatchCardinality, ValueType, VectorMatching};
 use crate::engine::QueryError;
+
+/// The notices of one operation: Prometheus keeps of each step only the one of the last sample that gave any.
+#[derive(Default)]
+struct LastNotices {
+    /// By step; empty until the first.
+    by_step: Vec<Option<Annotation>>,
+}
+
+impl LastNotices {
+    fn set(&mut self, step: usize, steps: usize, annotation: Annotation) {
+        self.by_step.resize(steps, None);
+        self.by_step[step] = Some(annotation);
+    }
+
+    fn add_to(self, notes: &mut Annotations) {
+        self.by_step.into_iter().flatten().for_each(|annotation| notes.add(annotation));
+    }
+}
 
 /// What an operation on two samples gives.
 enum Outcome<'n> {
@@ -63,6 +81,7 @@ impl Evaluator<'_> {
         let (op, position) = (binary.op, binary.span.start);
         let drop_name = changes_meaning(op) || binary.return_bool;
         let arithmetic = arithmetic(op);
+        let mut notices = LastNotices::default();
         for series in &mut vector {
             if let (Some(function), true) = (arithmetic, series.histograms.is_empty()) {
                 for (v, other) in series.floats.iter_mut().zip(&scalar).filter(|(v, _)| is_present(**v)) {
@@ -83,7 +102,7 @@ impl Evaluator<'_> {
                 let (mut result, holds) = match outcome {
                     Outcome::Value(result, holds, _) => (result, holds),
                     Outcome::Refused(notice) => {
-                        self.notes.add(notice.at(position));
+                        notices.set(step, self.steps.count, notice.at(position));
                         continue;
                     }
                 };
@@ -103,6 +122,7 @@ impl Evaluator<'_> {
                 self.mark_name_dropped(series);
             }
         }
+        notices.add_to(&mut self.notes);
         self.finish(vector)
     }
 
@@ -136,6 +156,7 @@ impl Evaluator<'_> {
             output: Vec::new(),
             places: HashMap::new(),
             matched: vec![None; if fill_many.is_some() { signatures.count } else { 0 }],
+            notices: LastNotices::default(),
         };
         for (at, series) in many.iter().enumerate() {
             if at % 256 == 0 {
@@ -143,13 +164,13 @@ impl Evaluator<'_> {
             }
             let signature = signatures.left[at];
             for other in &one_of[signature] {
-                join.pair(signature, series, &one[*other], &mut self.notes)?;
+                join.pair(signature, series, &one[*other])?;
             }
             if let Some(fill) = fill_one {
                 let filled = fill_series(series, fill, matching, self.steps.count, |step| {
                     !one_of[signature].iter().any(|o| one[*o].is_present_at(step))
                 });
-                join.pair(signature, series, &filled, &mut self.notes)?;
+                join.pair(signature, series, &filled)?;
             }
         }
         if let Some(fill) = fill_many {
@@ -159,12 +180,13 @@ impl Evaluator<'_> {
                 let filled = fill_series(series, fill, matching, self.steps.count, |step| {
                     !matched.as_ref().is_some_and(|m| m[step])
                 });
-                join.pair(signature, &filled, series, &mut self.notes)?;
+                join.pair(signature, &filled, series)?;
             }
         }
         if matching.card == MatchCardinality::OneToOne {
-            self.check_many_side(&many_of, &one_of, many, one, fill_one.is_some())?;
+            self.check_many_side(binary.op, &many_of, &one_of, many, one, fill_one)?;
         }
+        join.notices.add_to(&mut self.notes);
         let output = join.output.into_iter().map(|o| o.series).collect();
         self.finish(output)
     }
@@ -207,19 +229,23 @@ impl Evaluator<'_> {
         )))
     }
 
-    /// One-to-one: a signature may also have only one series at a time on the other side, wherever it meets something.
+    /// One-to-one: a signature may also have only one series at a time on the other side, wherever it meets something that
+    /// it can be combined with.
     fn check_many_side(
         &self,
+        op: BinaryOp,
         many_of: &[Vec<usize>],
         one_of: &[Vec<usize>],
         many: &[Series],
         one: &[Series],
-        filled: bool,
+        fill: Option<f64>,
     ) -> Result<(), QueryError> {
         for (members, others) in many_of.iter().zip(one_of).filter(|(m, _)| m.len() > 1) {
             for step in 0..self.steps.count {
-                let meets = filled || others.iter().any(|o| one[*o].is_present_at(step));
-                if meets && members.iter().filter(|m| many[**m].is_present_at(step)).count() > 1 {
+                let partner = others.iter().find_map(|o| one[*o].value(step)).or(fill.map(SampleValue::Float));
+                let Some(partner) = partner else { continue };
+                let combined = |value: SampleValue| !matches!(operation(op, &value, &partner), Outcome::Refused(_));
+                if members.iter().filter(|m| many[**m].value(step).is_some_and(combined)).count() > 1 {
                     return Err(QueryError::execution(
                         "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
                     ));
@@ -266,17 +292,12 @@ struct Join<'a> {
     places: HashMap<Labels, Vec<usize>>,
     /// By signature the steps that found a partner; kept only where the "many" side is filled.
     matched: Vec<Option<Vec<bool>>>,
+    notices: LastNotices,
 }
 
 impl Join<'_> {
     /// Operates on all steps at which both series have a value.
-    fn pair(
-        &mut self,
-        signature: usize,
-        many: &Series,
-        one: &Series,
-        notes: &mut crate::annotations::Annotations,
-    ) -> Result<(), QueryError> {
+    fn pair(&mut self, signature: usize, many: &Series, one: &Series) -> Result<(), QueryError> {
         let (op, return_bool) = (self.binary.op, self.binary.return_bool);
         if self.pair_floats(signature, many, one) {
             return Ok(());
@@ -289,12 +310,12 @@ impl Join<'_> {
             let (value, holds, notice) = match outcome {
                 Outcome::Value(value, holds, notice) => (value, holds, notice),
                 Outcome::Refused(notice) => {
-                    notes.add(notice.at(self.binary.span.start));
+                    self.notices.set(step, self.steps, notice.at(self.binary.span.start));
                     continue;
                 }
             };
             if let Some(notice) = notice {
-                notes.add(notice.at(self.binary.span.start));
+                self.notices.set(step, self.steps, notice.at(self.binary.span.start));
             }
             if let Some(matched) = self.matched.get_mut(signature) {
                 matched.get_or_insert_with(|| vec![false; self.steps])[step] = true;

@@ -72,8 +72,8 @@ impl Evaluator<'_> {
             }
             "histogram_quantile" => {
                 let q = self.eval_scalar(&args[0])?;
-                self.check_quantiles(&q, &args[0]);
                 let input = self.eval_vector(&args[1])?;
+                self.check_quantiles(&q, &args[0]);
                 self.ask_histograms(&input, &args[1], &[Question::Quantile(&q)], &[None])
             }
             "histogram_quantiles" => self.eval_histogram_quantiles(args),

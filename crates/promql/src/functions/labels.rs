@@ -1,6 +1,6 @@
 //! `label_replace`, `label_join`, and the labels that `absent` infers.
 
-use model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp};
+use model::{Labels, LabelsBuilder, METRIC_NAME, MatchOp, Matcher};
 use regex::Regex;
 
 use crate::ast::Expr;
@@ -68,14 +68,18 @@ fn set_label(series: &mut Series, name: &str, value: &str) {
     }
 }
 
-/// The labels that the selector of `absent(...)` pins. A label that is matched twice is left out.
+/// The labels that the selector of `absent(...)` pins. A label that is matched twice is left out, unless the pinning matcher
+/// comes last; negative matchers that let series without the label pass count as the last ones, because Prometheus' storage
+/// moves them there.
 pub(crate) fn labels_for_absent(expr: &Expr) -> Labels {
     let Some(selector) = expr.unwrapped().selector() else {
         return Labels::empty();
     };
     let mut labels = LabelsBuilder::default();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in selector.matchers.iter().filter(|m| m.name != METRIC_NAME) {
+    let negative = |m: &&Matcher| matches!(m.op, MatchOp::NotEqual | MatchOp::NotRegex) && m.matches("");
+    let (last, first): (Vec<_>, Vec<_>) = selector.matchers.iter().partition(negative);
+    for matcher in first.into_iter().chain(last).filter(|m| m.name != METRIC_NAME) {
         if matcher.op == MatchOp::Equal && !seen.contains(&matcher.name.as_str()) {
             labels.set(&matcher.name, &matcher.value);
             seen.push(&matcher.name);

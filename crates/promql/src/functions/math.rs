@@ -51,23 +51,27 @@ pub(crate) fn clamp(v: f64, min: f64, max: f64) -> f64 {
     go_max(min, go_min(max, v))
 }
 
-/// Go's `math.Max`: NaN wins over everything but +Inf.
+/// Go's `math.Max`: NaN wins over everything but +Inf, and 0 over -0.
 pub(crate) fn go_max(a: f64, b: f64) -> f64 {
     if a == f64::INFINITY || b == f64::INFINITY {
         f64::INFINITY
     } else if a.is_nan() || b.is_nan() {
         f64::NAN
+    } else if a == b {
+        if a.is_sign_negative() { b } else { a }
     } else {
         a.max(b)
     }
 }
 
-/// Go's `math.Min`: NaN wins over everything but -Inf.
+/// Go's `math.Min`: NaN wins over everything but -Inf, and -0 over 0.
 pub(crate) fn go_min(a: f64, b: f64) -> f64 {
     if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
         f64::NEG_INFINITY
     } else if a.is_nan() || b.is_nan() {
         f64::NAN
+    } else if a == b {
+        if a.is_sign_negative() { a } else { b }
     } else {
         a.min(b)
     }

@@ -288,15 +288,17 @@ pub(crate) fn histogram_quantile(
         return bucket.upper;
     }
     rank = if forward { rank - (count - bucket.count) } else { count - rank };
-    let fraction = rank / bucket.count;
     if h.sum.is_nan() {
-        let last = bucket;
-        count += iter.map(|b| b.count).sum::<f64>();
+        // As in Prometheus, the interpolation that follows is then done in the highest bucket.
+        for next in iter {
+            bucket = next;
+            count += bucket.count;
+        }
         if count < h.count {
             notes.add(Notice::QuantileNanSkew { metric }.at(position));
         }
-        bucket = last;
     }
+    let fraction = rank / bucket.count;
     if custom || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
         return bucket.lower + (bucket.upper - bucket.lower) * fraction;
     }

@@ -18,47 +18,33 @@ pub(crate) fn sort_by_value(series: &mut [Series], descending: bool) {
 /// Orders by some labels in turn, numbers within them by value; then by all labels.
 pub(crate) fn sort_by_labels(series: &mut [Series], names: &[&str], descending: bool) {
     series.sort_by(|a, b| {
-        let by_names = names.iter().find_map(|name| {
-            let (x, y) = (a.labels.get(name).unwrap_or(""), b.labels.get(name).unwrap_or(""));
-            (x != y).then(|| if natural_less(x, y) { Ordering::Less } else { Ordering::Greater })
-        });
+        let (value_of_a, value_of_b) =
+            (|name| a.labels.get(name).unwrap_or(""), |name| b.labels.get(name).unwrap_or(""));
+        let by_names = names.iter().map(|name| natural_order(value_of_a(name), value_of_b(name))).find(|o| o.is_ne());
         let order = by_names.unwrap_or_else(|| a.labels.cmp(&b.labels));
         if descending { order.reverse() } else { order }
     });
 }
 
-/// "Natural" order, in which `v2` comes before `v10` (rules of the Go package `facette/natsort`): texts are cut into runs of
-/// digits and of other characters.
-fn natural_less(a: &str, b: &str) -> bool {
+/// "Natural" order, in which `v2` comes before `v10`, as the Go package `facette/natsort` has it: texts are cut into runs of
+/// digits and of other characters; digits are compared by value with digits, and as text with all else.
+///
+/// Unlike there, numbers beyond 64 bits count by value too and `01` comes before `1`: the order is total.
+fn natural_order(a: &str, b: &str) -> Ordering {
     let (left, right) = (runs(a), runs(b));
-    for (i, x) in left.iter().enumerate() {
-        let Some(y) = right.get(i) else { return false };
-        let (x_number, y_number) = (is_number(x), is_number(y));
-        if x_number && !y_number {
-            return true;
-        }
-        if !x_number && y_number {
-            return false;
-        }
-        if !x_number {
-            if x != y {
-                return x < y;
-            }
-            continue;
-        }
-        let (x_value, y_value): (Option<i64>, Option<i64>) = (x.parse().ok(), y.parse().ok());
-        match (x_value, y_value) {
-            (Some(x_value), Some(y_value)) if x_value == y_value => {
-                // 01 comes before 1, but 1 and 1 say nothing.
-                if x.len() != y.len() {
-                    return x.len() > y.len();
-                }
-            }
-            (Some(x_value), Some(y_value)) => return x_value < y_value,
-            _ => return x < y,
+    for (x, y) in left.iter().zip(&right) {
+        let order = if is_number(x) && is_number(y) { by_value(x, y) } else { x.cmp(y) };
+        if order.is_ne() {
+            return order;
         }
     }
-    left.len() < right.len()
+    left.len().cmp(&right.len()).then_with(|| a.cmp(b))
+}
+
+/// Orders decimal numbers of any length.
+fn by_value(a: &str, b: &str) -> Ordering {
+    let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
+    a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }
 
 fn is_number(run: &str) -> bool {
@@ -84,10 +70,12 @@ mod tests {
 
     #[test]
     fn numbers_count_by_value() {
-        assert!(natural_less("v2", "v10"));
-        assert!(!natural_less("v10", "v2"));
-        assert!(natural_less("a", "b"));
-        assert!(natural_less("1", "a"));
-        assert!(natural_less("a1b2", "a1b10"));
+        let sorted =
+            ["", "+Inf", "-1", "0.5", "01", "1", "1.0", "1e1", "5", "12345678901234567890123", "a", "a1b2", "a1b10"];
+        for (i, a) in sorted.iter().enumerate() {
+            for (j, b) in sorted.iter().enumerate() {
+                assert_eq!(natural_order(a, b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
     }
 }
