@@ -162,6 +162,7 @@ fn close(a: &str, b: &str) -> bool {
         || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(x), Ok(y)) if (x - y).abs() <= 1e-9 * x.abs().max(y.abs()) || (x.abs() < 1e-12 && y.abs() < 1e-12))
 }
 
+/// No two gauges are ever equal, because Prometheus leaves the order of ties open.
 /// Counters with and without resets, gauges with gaps, late and early series, special values, classic histograms, a summary.
 fn exposition_text(start: i64) -> String {
     let mut series: BTreeMap<&str, Vec<(String, Vec<Option<f64>>)>> = BTreeMap::new();
@@ -179,7 +180,7 @@ fn exposition_text(start: i64) -> String {
             });
         }
         add("temperature_celsius", place.clone(), &mut |i| {
-            Some(20.0 + (i as f64 / 9.0).sin() * 5.0 + random.below(100) as f64 / 100.0)
+            Some(20.0 + (i as f64 / 9.0).sin() * 5.0 + random.below(100) as f64 / 100.0 + pod as f64 / 1000.0)
         });
         add("queue_length", format!("{place},queue=\"q\""), &mut |_| Some(random.below(50) as f64));
         add("build_info", format!("pod=\"pod-{pod}\",version=\"1.2.{}\"", pod % 4), &mut |_| Some(1.0));
