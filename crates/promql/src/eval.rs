@@ -39,6 +39,11 @@ use crate::annotations::Annotations;
 use crate::ast::{Expr, Sign};
 use crate::engine::{CancelFlag, EngineOptions, MatrixSeries, QueryError};
 
+/// The deepest query that the parser lets pass is a thousand nodes deep. Threads of a server have two megabytes of stack, so
+/// evaluation takes another piece of this many bytes whenever less than the reserve is left.
+const STACK_PIECE: usize = 1 << 20;
+const STACK_RESERVE: usize = 128 << 10;
+
 /// What all parts of one query share.
 pub(crate) struct Query<'q> {
     /// As written, because some errors quote it.
@@ -107,7 +112,7 @@ impl<'q> Evaluator<'q> {
         let before = self.query.account.current();
         let buckets = self.buckets;
         self.buckets = buckets.below(expr);
-        let value = self.eval_node(expr);
+        let value = stacker::maybe_grow(STACK_RESERVE, STACK_PIECE, || self.eval_node(expr));
         self.buckets = buckets;
         let value = value?;
         let held = match &value {
