@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests may fail and speak
 
+mod differential;
 mod engine;
 mod fuzz;
 mod generate;
