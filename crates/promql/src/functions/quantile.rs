@@ -62,7 +62,7 @@ pub(crate) fn bucket_quantile(q: f64, buckets: &mut Vec<ClassicBucket>) -> (f64,
     let forced = make_monotonic(buckets);
     let highest = buckets.len() - 1;
     let observations = buckets[highest].count;
-    if highest == 0 || observations == 0.0 || observations.is_nan() && buckets[0].count.is_nan() {
+    if highest == 0 || observations == 0.0 {
         return (f64::NAN, forced);
     }
     let mut rank = q * observations;
