@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use model::{Labels, Sample, SampleValue};
@@ -34,7 +34,7 @@ impl Drop for Peer {
 
 impl Peer {
     /// Starts it with an empty store and these feature flags.
-    pub(super) fn start(binary: &PathBuf, features: &str) -> Peer {
+    pub(super) fn start(binary: &Path, features: &str) -> Peer {
         let directory = tempfile::tempdir().unwrap();
         let config = directory.path().join("prometheus.yml");
         std::fs::write(&config, "global: {evaluation_interval: 1m}\n").unwrap();
