@@ -26,7 +26,8 @@ test('the picker takes quick ranges, relative and absolute ends, and refuses non
 
 test('zoom out and shift change the range', async ({ page }) => {
   await page.goto(`/explore?A=node_load1&from=1767225600000&to=1767229200000`);
-  await page.getByRole('button', { name: 'Zoom out' }).click();
+  // An empty answer offers a button of the same name.
+  await page.getByTitle('Zoom out (z)').click();
   await expect(page).toHaveURL(/from=1767223800000&to=1767231000000/);
   await page.getByRole('button', { name: 'Half a range earlier' }).click();
   await expect(page).toHaveURL(/from=1767220200000&to=1767227400000/);

@@ -24,6 +24,9 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                 for warning in &loaded.warnings {
                     writeln!(out, "warning: {warning}")?;
                 }
+                for text in settings::idle_sections(&loaded.config) {
+                    writeln!(out, "{}: note: {text}", file.display())?;
+                }
                 let jobs = loaded.config.all_scrape_configs().count();
                 writeln!(out, "{}: ok, {}", file.display(), counted(jobs, "scrape job"))?;
             }

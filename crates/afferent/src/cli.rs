@@ -12,7 +12,7 @@ const DEFAULT_SERVER: &str = "http://127.0.0.1:3000";
 
 /// Monitoring for a service platform in one process: it speaks the protocols of Prometheus and its neighbours.
 #[derive(Debug, Parser)]
-#[command(name = "afferent", disable_version_flag = true, arg_required_else_help = true)]
+#[command(name = "afferent", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

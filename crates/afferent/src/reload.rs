@@ -51,6 +51,7 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(reasons) => {
                 self.metrics.config_reload_ok.set(0);
+                self.metrics.config_reload_failures.inc();
                 self.snapshot.write().last_reload_ok = false;
                 error!(file, reasons, "the configuration was not reloaded, the one before stays in force");
                 return Err(reasons);
@@ -59,6 +60,7 @@ impl Reloader {
         for warning in &loaded.warnings {
             warn!(file, %warning, "configuration");
         }
+        crate::settings::warn_of_idle_sections(&loaded.config);
         if loaded.config.storage != current.storage {
             warn!(file, "changes in the section storage take effect at the next start");
         }

@@ -29,6 +29,8 @@ use crate::{check, data_dir, logging, open_files, settings};
 
 /// How long open requests may go on after the order to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
+/// Prometheus' default: 15 days.
+const DEFAULT_RETENTION_MS: i64 = 15 * 24 * 3600 * 1000;
 /// The share of the memory budget that the head may fill; the rest is for queries, scrapes and the process itself.
 const HEAD_SHARE: f64 = 0.6;
 
@@ -76,12 +78,20 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         warn!(%warning, "configuration");
     }
+    settings::warn_of_idle_sections(&loaded.config);
     let _data = data_dir::lock(&args.data)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let options = store_options(&args, &loaded.config);
     let retention_ms = options.retention_ms;
-    let (store, recovery) = open_store(&args.data, options, &clock).await?;
+    info!(data = %args.data.display(), "opening the store");
+    let (store, recovery) = tokio::select! {
+        opened = open_store(&args.data, options, &clock) => opened?,
+        reason = order_to_stop(&mut signals) => {
+            info!(reason, "stopping before the store was open; its files are as they were");
+            std::process::exit(0);
+        }
+    };
 
     let scrape_options = scrape::Options { listen_port: Some(address.port()), ..scrape::Options::default() };
     let manager = Arc::new(Manager::new(store.clone(), clock.clone(), scrape_options));
@@ -133,6 +143,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         data_dir: args.data.clone(),
     });
 
+    reloader.apply(&loaded.config).map_err(anyhow::Error::msg)?;
     let classic = match args.classic_ports {
         Switch::On => classic_ports::open(address.ip(), address.port()).await,
         Switch::Off => Vec::new(),
@@ -142,7 +153,6 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     listeners.extend(classic.into_iter().map(|port| (port.listener, api::router(api.clone(), port.door))));
     let serving = tokio::spawn(api::serve(listeners, stop.clone(), REQUEST_GRACE));
     api.set_readiness(Readiness::Ready);
-    reloader.apply(&loaded.config).map_err(anyhow::Error::msg)?;
 
     wait_for_the_end(&mut signals, &stop, &reloader).await;
     // A second signal ends the process at once: the log holds everything that was acknowledged.
@@ -157,6 +167,15 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     tokio::task::spawn_blocking(move || store.close()).await?.context("cannot close the store")?;
     info!("stopped");
     Ok(())
+}
+
+/// Waits for the order to stop; there is nothing to reload yet.
+async fn order_to_stop(signals: &mut Signals) -> &'static str {
+    loop {
+        if let Order::Stop(reason) = signals.next().await {
+            return reason;
+        }
+    }
 }
 
 async fn wait_for_the_end(signals: &mut Signals, stop: &CancellationToken, reloader: &Arc<Reloader>) {
@@ -220,9 +239,7 @@ fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {
         options.out_of_order_window_ms = window.ms();
     }
     let retention_ms = storage.tsdb.retention.time.ms();
-    if retention_ms > 0 {
-        options.retention_ms = retention_ms;
-    }
+    options.retention_ms = if retention_ms > 0 { retention_ms } else { DEFAULT_RETENTION_MS };
     options.exemplar_capacity = usize::try_from(storage.exemplars.max_exemplars).unwrap_or(0);
     options.memory_limit_bytes = args.memory.map(|bytes| (bytes as f64 * HEAD_SHARE) as u64);
     options

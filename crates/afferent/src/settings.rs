@@ -47,3 +47,25 @@ pub(crate) fn environment(address: Option<SocketAddr>) -> Environment {
 pub(crate) fn load(file: &Path, address: Option<SocketAddr>) -> Result<Loaded<PrometheusConfig>, ConfigErrors> {
     config::load(file, &environment(address))
 }
+
+/// What a configuration asks for that this version does not do yet, in words for the log and for `check config`.
+pub(crate) fn idle_sections(config: &PrometheusConfig) -> Vec<&'static str> {
+    let sections = [
+        (
+            !config.rule_files.is_empty(),
+            "rule_files are read but their rules are not evaluated yet: no alert will fire",
+        ),
+        (!config.alerting.alertmanagers.is_empty(), "alerting.alertmanagers get no alerts yet"),
+        (!config.remote_write.is_empty(), "remote_write sends nothing yet"),
+        (!config.remote_read.is_empty(), "remote_read reads nothing yet"),
+        (config.tracing.is_some(), "tracing sends nothing yet"),
+    ];
+    sections.into_iter().filter(|(asked_for, _)| *asked_for).map(|(_, text)| text).collect()
+}
+
+/// Says so in the log, because silence would let an operator believe that alerts are armed.
+pub(crate) fn warn_of_idle_sections(config: &PrometheusConfig) {
+    for text in idle_sections(config) {
+        tracing::warn!("{text}");
+    }
+}

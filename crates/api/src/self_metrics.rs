@@ -44,6 +44,8 @@ pub struct HttpMetrics {
     pub(crate) ready: Gauge,
     /// Whether the last attempt to load the configuration succeeded: 1 or 0.
     pub config_reload_ok: Gauge,
+    /// Attempts to load the configuration that changed nothing because it was unusable.
+    pub config_reload_failures: Counter,
     /// When the configuration was last loaded, in seconds since the epoch.
     pub config_reload_seconds: Gauge<f64, AtomicU64>,
 }
@@ -56,6 +58,7 @@ impl Default for HttpMetrics {
             panics: Counter::default(),
             ready: Gauge::default(),
             config_reload_ok: Gauge::default(),
+            config_reload_failures: Counter::default(),
             config_reload_seconds: Gauge::default(),
         }
     }
@@ -80,6 +83,11 @@ impl HttpMetrics {
             "prometheus_config_last_reload_successful",
             "Whether the last configuration reload attempt was successful",
             self.config_reload_ok.clone(),
+        );
+        registry.register(
+            "afferent_config_reload_failures",
+            "Configuration reloads that changed nothing because the configuration was unusable",
+            self.config_reload_failures.clone(),
         );
         registry.register(
             "prometheus_config_last_reload_success_timestamp_seconds",

@@ -22,9 +22,12 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'uns
 #[allow_missing = true]
 struct Dist;
 
-/// Paths that belong to APIs: an unknown one is an error, never the page.
+/// Paths that belong to APIs, those still to be built among them: an unknown one is an error, never the page, because a
+/// federating server or a health check would take a page for success.
 fn is_api_path(path: &str) -> bool {
-    ["/api/", "/-/", "/loki/", "/exporters/"].iter().any(|prefix| path.starts_with(prefix))
+    const FOLDERS: [&str; 10] =
+        ["api", "-", "loki", "exporters", "federate", "health", "metrics", "performance", "costs", "business"];
+    FOLDERS.contains(&path.trim_start_matches('/').split('/').next().unwrap_or_default())
 }
 
 /// Serves what no other route has taken.

@@ -48,7 +48,7 @@ pub(crate) async fn fetch(
             Err(_) if bytes.is_empty() => Ok(Format::Text),
             other => other,
         };
-        let format = format.map_err(|e| FetchError::Body(e.to_string()))?;
+        let format = format.map_err(|e| FetchError::ContentType(e.to_string()))?;
         Ok(Body { bytes, format })
     };
     let limit = Duration::from_millis(target.timeout_ms.unsigned_abs());

@@ -47,7 +47,7 @@ impl Default for Options {
             external_url: None,
             listen_port: None,
             sync_pause: Duration::from_secs(1),
-            most_body_bytes: 512 << 20,
+            most_body_bytes: 32 << 20,
             parse_threads: std::thread::available_parallelism().map_or(2, usize::from),
             dns_server: None,
         }

@@ -13,6 +13,15 @@ pub(crate) struct JobLabel {
     pub(crate) scrape_job: String,
 }
 
+/// Labels of the counter of failed scrapes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct FailureLabels {
+    pub(crate) scrape_job: String,
+    /// `connection`, `http_status`, `incomplete_body`, `content_type`, `body_size_limit`, or `exposition` (malformed, over
+    /// another limit, or not taken by the store).
+    pub(crate) reason: &'static str,
+}
+
 /// Label of metrics about one interval length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct IntervalLabel {
@@ -46,6 +55,7 @@ pub(crate) struct ScrapeMetrics {
     pub(crate) sample_out_of_bounds: Counter,
     pub(crate) sample_rejected: Counter,
     pub(crate) append_failed: Counter,
+    pub(crate) failures: Family<FailureLabels, Counter>,
     pub(crate) cache_flush_forced: Counter,
     pub(crate) scrape_duration: Histogram,
     pub(crate) target_limit: Family<JobLabel, Gauge>,
@@ -77,6 +87,7 @@ impl Default for ScrapeMetrics {
             sample_out_of_bounds: Counter::default(),
             sample_rejected: Counter::default(),
             append_failed: Counter::default(),
+            failures: Family::default(),
             cache_flush_forced: Counter::default(),
             scrape_duration: duration_histogram(),
             target_limit: Family::default(),
@@ -156,6 +167,7 @@ impl ScrapeMetrics {
         for (name, help, counter) in counters {
             registry.register(format!("prometheus_target_{name}"), help, counter.clone());
         }
+        registry.register("afferent_scrape_failures", "Failed scrapes by reason", self.failures.clone());
         registry.register(
             "prometheus_target_scrape_duration_seconds",
             "Total duration of the scrape from start to commit completion in seconds",

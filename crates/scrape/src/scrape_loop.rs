@@ -19,7 +19,7 @@ use crate::failure_log::FailureLog;
 use crate::families::{FamilyList, FamilyStore};
 use crate::fetch::{Body, fetch};
 use crate::ingest::{Counts, IngestContext, ReportValues, batch_of, ingest, keep_report_refs, push_report, stale_rows};
-use crate::metrics::{IntervalLabel, ScrapeMetrics};
+use crate::metrics::{FailureLabels, IntervalLabel, ScrapeMetrics};
 use crate::snapshot::TargetHealth;
 use crate::target::Target;
 
@@ -197,9 +197,14 @@ impl ScrapeLoop {
             fetched = fetch(&self.target, &settings, &self.shared, self.cache.last_body_bytes) => fetched,
         };
         let attempt = Attempt { time, start, settings: settings.clone() };
+        let reason = fetched.as_ref().err().map_or("exposition", FetchError::reason);
         let prepared = self.prepare(fetched, &attempt).await;
         let outcome = self.store(prepared, &attempt).await;
         self.shared.metrics.scrape_duration.observe(start.elapsed().as_secs_f64());
+        if outcome.error.is_some() {
+            let labels = FailureLabels { scrape_job: settings.config.job_name.clone(), reason };
+            self.shared.metrics.failures.get_or_create(&labels).inc();
+        }
         self.publish(outcome, &attempt);
     }
 

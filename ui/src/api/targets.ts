@@ -9,6 +9,8 @@ export type ActiveTarget = {
   scrapeUrl: string;
   globalUrl: string;
   lastError: string;
+  /** What the last scrape lost although it succeeded; Prometheus does not tell. */
+  lastWarning?: string;
   lastScrape: string;
   /** Seconds. */
   lastScrapeDuration: number;

@@ -83,6 +83,7 @@ function PoolBody(props: Props & { pool: Pool }) {
             <h2>{pool.name}</h2>
             {pool.down > 0 && <Severity level="critical" word={`${pool.down} down`} />}
             {pool.unknown > 0 && <Severity level="unknown" word={`${pool.unknown} not scraped yet`} />}
+            {pool.losing > 0 && <Severity level="warning" word={`${pool.losing} losing samples`} />}
             {pool.up > 0 && <Severity level="ok" word={`${pool.up} up`} />}
             {pool.dropped > 0 && <span className="quiet">{pool.dropped} dropped by relabelling</span>}
             {pool.up + pool.down + pool.unknown === 0 && <span className="quiet">no active targets</span>}
@@ -123,6 +124,7 @@ function TargetRow(props: Props & { target: ActiveTarget }) {
       <tr className="target-row" data-health={health}>
         <td>
           <Severity level={HEALTH_LEVEL[health]} word={HEALTH_WORD[health]} />
+          {target.lastWarning && <Severity level="warning" word="Losing samples" />}
         </td>
         <td className="target-endpoint">
           <div>
@@ -141,6 +143,7 @@ function TargetRow(props: Props & { target: ActiveTarget }) {
             </Link>
           </div>
           {target.lastError && <p className="target-error">{target.lastError}</p>}
+          {target.lastWarning && <p className="target-warning">{target.lastWarning}</p>}
         </td>
         <td>
           <ul className="labels">

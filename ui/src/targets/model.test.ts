@@ -98,3 +98,14 @@ describe('relabelling', () => {
     expect(ruleText(rule)).toBe('source_labels: [a, b]  regex: (.+)  target_label: c  action: replace');
   });
 });
+
+it('a target that is up but loses samples is counted and found by what it says', () => {
+  const lossy = target({
+    scrapeUrl: 'http://a:2/metrics',
+    lastWarning: '2 samples dropped: timestamp too far in the future',
+  });
+  const answer = { activeTargets: [target({}), lossy], droppedTargets: [] };
+  const [pool] = groupPools(answer, [], { text: 'future', health: [], pool: '' });
+  expect(pool?.losing).toBe(1);
+  expect(pool?.targets).toEqual([lossy]);
+});

@@ -12,6 +12,8 @@ export type Pool = {
   up: number;
   down: number;
   unknown: number;
+  /** Targets whose last scrape succeeded but lost samples. */
+  losing: number;
   dropped: number;
   targets: ActiveTarget[];
 };
@@ -42,7 +44,13 @@ const pairs = (labels: Labels) => Object.entries(labels).map(([name, value]) => 
 function passes(target: ActiveTarget, filter: Filter): boolean {
   if (filter.health.length > 0 && !filter.health.includes(healthOf(target))) return false;
   if (filter.pool && target.scrapePool !== filter.pool) return false;
-  return matchesText(filter.text, [target.scrapeUrl, target.lastError, target.scrapePool, ...pairs(target.labels)]);
+  return matchesText(filter.text, [
+    target.scrapeUrl,
+    target.lastError,
+    target.lastWarning ?? '',
+    target.scrapePool,
+    ...pairs(target.labels),
+  ]);
 }
 
 /**
@@ -57,7 +65,7 @@ export function groupPools(
 ): Pool[] {
   const pools = new Map<string, Pool>();
   const pool = (name: string): Pool => {
-    const known = pools.get(name) ?? { name, up: 0, down: 0, unknown: 0, dropped: 0, targets: [] };
+    const known = pools.get(name) ?? { name, up: 0, down: 0, unknown: 0, losing: 0, dropped: 0, targets: [] };
     pools.set(name, known);
     return known;
   };
@@ -65,6 +73,7 @@ export function groupPools(
   for (const target of answer.activeTargets) {
     const own = pool(target.scrapePool);
     own[healthOf(target)]++;
+    if (target.lastWarning) own.losing++;
     if (passes(target, filter)) own.targets.push(target);
   }
   for (const [name, count] of Object.entries(answer.droppedTargetCounts ?? {})) pool(name).dropped = count;

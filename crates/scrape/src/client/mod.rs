@@ -43,9 +43,25 @@ pub(crate) enum FetchError {
     /// The answer could not be read to its end.
     #[error("{0}")]
     Body(String),
+    /// The answer does not say, or says wrongly, in which format it is.
+    #[error("{0}")]
+    ContentType(String),
     /// The answer is larger than allowed.
     #[error("body size limit exceeded")]
     BodySizeLimit,
+}
+
+impl FetchError {
+    /// The value of the `reason` label of failed scrapes.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            FetchError::Request { .. } => "connection",
+            FetchError::Status(_) => "http_status",
+            FetchError::Body(_) => "incomplete_body",
+            FetchError::ContentType(_) => "content_type",
+            FetchError::BodySizeLimit => "body_size_limit",
+        }
+    }
 }
 
 /// Fetches URLs under the settings of one configuration.

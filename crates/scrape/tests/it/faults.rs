@@ -115,6 +115,10 @@ async fn each_fault_is_told_apart_and_touches_nobody_else() {
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
     assert!(counter("prometheus_target_scrapes_exceeded_body_size_limit_total") >= 2.0);
+    for reason in ["connection", "http_status", "incomplete_body", "content_type", "body_size_limit", "exposition"] {
+        let name = format!("afferent_scrape_failures_total{{scrape_job=\"faults\",reason=\"{reason}\"}}");
+        assert!(counter(&name) >= 1.0, "{reason}");
+    }
     assert!(counter("prometheus_target_scrapes_sample_duplicate_timestamp_total") >= 1.0);
     assert!(counter("prometheus_target_scrapes_sample_out_of_bounds_total") >= 1.0);
     assert_eq!(counter("prometheus_target_scrape_pool_targets{scrape_job=\"faults\"}"), 19.0);
