@@ -123,7 +123,7 @@ const KNOWN: &[Known] = &[
         "depends on whether a float or a histogram comes first, and Prometheus' binary operators give no order",
     ),
     known(
-        r"mad_over_time\(.*odd",
+        r"mad_over_time\(",
         "^(value|times|series only)",
         "",
         "NaN among the samples makes the deviation NaN since 3.14 (#19040)",
@@ -281,6 +281,12 @@ const KNOWN: &[Known] = &[
         r"^value: .*(inf|NaN)",
         "",
         "Go's sinh and cosh are infinite from 709.8 on, the largest number is reached at 710.5",
+    ),
+    known(
+        r"histogram_(count|sum|avg)\(.* [-+] ",
+        "^warning only there: PromQL warning: incompatible bucket layout",
+        "",
+        "3.5 leaves out the buckets of the first selector only, since 3.7 those of all",
     ),
 ];
 
