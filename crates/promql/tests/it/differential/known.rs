@@ -106,7 +106,8 @@ const KNOWN: &[Known] = &[
     ),
     known(
         r"histogram_(count|sum|avg)\(.*mixed",
-        "^(series only there|times|value|warning only there: PromQL warning: this native histogram metric is not a gauge)",
+        "^(series only there|times|value|warning only there: PromQL warning: this native histogram metric is not a gauge\
+         |status: .* of 0 series against execution)",
         "",
         "also noticed where only count and sum are read since 3.12 (#18660)",
     ),
