@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{BucketSpan, CounterResetHint, FloatHistogram};
 
-use super::floats;
+use super::values;
 use crate::bytes::{Damaged, Reader, put_signed, put_varint};
 
 fn same_layout(a: &FloatHistogram, b: &FloatHistogram) -> bool {
@@ -20,7 +20,8 @@ fn same_layout(a: &FloatHistogram, b: &FloatHistogram) -> bool {
             || bits(&a.custom_values) == bits(&b.custom_values))
 }
 
-pub(super) fn encode(histograms: &[Arc<FloatHistogram>], out: &mut Vec<u8>) {
+/// Appends up to [`super::MAX_SAMPLES`] histograms. The reader must know how many there are.
+pub(crate) fn encode(histograms: &[Arc<FloatHistogram>], out: &mut Vec<u8>) {
     let mut column = Vec::with_capacity(histograms.len());
     for run in histograms.chunk_by(|a, b| same_layout(a, b)) {
         put_varint(out, run.len() as u64);
@@ -28,7 +29,7 @@ pub(super) fn encode(histograms: &[Arc<FloatHistogram>], out: &mut Vec<u8>) {
         let mut put = |get: &dyn Fn(&FloatHistogram) -> f64| {
             column.clear();
             column.extend(run.iter().map(|h| get(h).to_bits()));
-            floats::encode(&column, out);
+            values::encode(&column, out);
         };
         put(&|h| h.count);
         put(&|h| h.zero_count);
@@ -42,7 +43,10 @@ pub(super) fn encode(histograms: &[Arc<FloatHistogram>], out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<Arc<FloatHistogram>>) -> Result<(), Damaged> {
+/// Appends `count` histograms to `out` and answers the number of bytes that they took.
+pub(crate) fn decode(bytes: &[u8], count: usize, out: &mut Vec<Arc<FloatHistogram>>) -> Result<usize, Damaged> {
+    let mut rest = Reader(bytes);
+    let reader = &mut rest;
     let mut left = count;
     while left > 0 {
         let n = reader.varint()? as usize;
@@ -55,7 +59,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<Arc<Fl
         let mut column = Vec::with_capacity(n);
         let mut get = |set: &dyn Fn(&mut FloatHistogram, f64)| {
             column.clear();
-            floats::decode(reader, n, &mut column)?;
+            values::read(reader, n, &mut column)?;
             run.iter_mut().zip(&column).for_each(|(h, v)| set(h, *v));
             Ok(())
         };
@@ -70,7 +74,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<Arc<Fl
         }
         out.extend(run.into_iter().map(Arc::new));
     }
-    Ok(())
+    Ok(bytes.len() - rest.0.len())
 }
 
 fn put_layout(h: &FloatHistogram, out: &mut Vec<u8>) {

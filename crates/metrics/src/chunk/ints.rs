@@ -13,15 +13,15 @@ const GROUP: usize = 64;
 /// Appends the values. The reader must know how many there are.
 pub(super) fn encode(values: &[i64], out: &mut Vec<u8>) {
     let Some((&first, rest)) = values.split_first() else { return };
-    let mut deltas = [0; super::MAX_SAMPLES];
-    let deltas = &mut deltas[..rest.len()];
+    let mut deltas = vec![0; rest.len()];
+    let deltas = deltas.as_mut_slice();
     for (delta, pair) in deltas.iter_mut().zip(values.windows(2)) {
         *delta = pair[1].wrapping_sub(pair[0]);
     }
     let plain = groups_len(values);
     let delta = varint_len(zigzag(first)) + groups_len(deltas);
-    let mut seconds = [0; super::MAX_SAMPLES];
-    let seconds = &mut seconds[..deltas.len().saturating_sub(1)];
+    let mut seconds = vec![0; deltas.len().saturating_sub(1)];
+    let seconds = seconds.as_mut_slice();
     for (second, pair) in seconds.iter_mut().zip(deltas.windows(2)) {
         *second = pair[1].wrapping_sub(pair[0]);
     }

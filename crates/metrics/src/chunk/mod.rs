@@ -1,38 +1,30 @@
-//! A chunk: some samples of one series as compressed bytes, in order of time, all floats or all histograms.
+//! Samples as compressed bytes: the columns of which rows at rest consist, and the chunk of one series in memory.
+//!
+//! [`times`], [`values`], [`starts`] and [`histograms`] are columns of up to [`MAX_SAMPLES`] samples, each of which says
+//! itself where it ends. A chunk holds some samples of one series in order of time, all floats or all histograms:
 //!
 //! ```text
-//! flags u8 | count | first time | last - first | times | [start times] | values
+//! flags u8 | times | [start times] | values or histograms
 //! ```
-//!
-//! Numbers are varints, columns are those of [`ints`], [`floats`] and [`histograms`]. The head of the chunk is enough to
-//! know whether a query needs the rest.
 
-mod floats;
-mod histograms;
+pub(crate) mod histograms;
 mod ints;
+pub(crate) mod starts;
+pub(crate) mod times;
+pub(crate) mod values;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use model::{FloatHistogram, SampleBuffer, TimeRange};
 
-use crate::bytes::{Damaged, Reader, put_signed, put_varint};
+use crate::bytes::{Damaged, Reader, put_varint};
 
-/// Most samples in one chunk.
-pub(crate) const MAX_SAMPLES: usize = 512;
+/// Most samples in one chunk, or in one column.
+pub(crate) const MAX_SAMPLES: usize = 1024;
 
 const HISTOGRAM: u8 = 1;
 const STARTS: u8 = 2;
-
-/// What the first bytes of a chunk say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    /// Number of samples, 1 to [`MAX_SAMPLES`].
-    pub(crate) count: usize,
-    /// First and last time.
-    pub(crate) range: TimeRange,
-    flags: u8,
-}
 
 /// Appends a chunk of the rows `from..to` of a buffer, which must be all floats or all histograms.
 pub(crate) fn encode(samples: &SampleBuffer, from: usize, to: usize, out: &mut Vec<u8>) {
@@ -40,57 +32,41 @@ pub(crate) fn encode(samples: &SampleBuffer, from: usize, to: usize, out: &mut V
     let starts = samples.start_timestamps.get(from..to).filter(|starts| starts.iter().any(|s| *s != 0));
     let begin = samples.histograms.partition_point(|(row, _)| (*row as usize) < from);
     let is_histogram = samples.histograms.get(begin).is_some_and(|(row, _)| *row as usize == from);
-    put_head(times, u8::from(is_histogram) * HISTOGRAM + u8::from(starts.is_some()) * STARTS, out);
+    out.push(u8::from(is_histogram) * HISTOGRAM + u8::from(starts.is_some()) * STARTS);
+    times::encode(times, out);
     if let Some(starts) = starts {
-        ints::encode(starts, out);
+        starts::encode(starts, out);
     }
     if is_histogram {
         let values: Vec<Arc<FloatHistogram>> =
             samples.histograms[begin..begin + times.len()].iter().map(|(_, h)| h.clone()).collect();
         histograms::encode(&values, out);
     } else {
-        let mut bits = [0; MAX_SAMPLES];
-        let bits = &mut bits[..times.len()];
-        bits.iter_mut().zip(&samples.values[from..to]).for_each(|(b, v)| *b = v.to_bits());
-        floats::encode(bits, out);
+        let bits: Vec<u64> = samples.values[from..to].iter().map(|v| v.to_bits()).collect();
+        values::encode(&bits, out);
     }
 }
 
 /// Appends a chunk of floats given as bits.
 pub(crate) fn encode_floats(times: &[i64], bits: &[u64], out: &mut Vec<u8>) {
-    put_head(times, 0, out);
-    floats::encode(bits, out);
+    out.push(0);
+    times::encode(times, out);
+    values::encode(bits, out);
 }
 
-fn put_head(times: &[i64], flags: u8, out: &mut Vec<u8>) {
-    let (first, last) = (times[0], times[times.len() - 1]);
-    out.push(flags);
-    put_varint(out, times.len() as u64);
-    put_signed(out, first);
-    put_varint(out, last.wrapping_sub(first) as u64);
-    let mut relative = [0; MAX_SAMPLES];
-    let relative = &mut relative[..times.len()];
-    relative.iter_mut().zip(times).for_each(|(r, t)| *r = t.wrapping_sub(first));
-    ints::encode(relative, out);
+/// Reads the number of samples of a chunk and their first and last time.
+pub(crate) fn span(bytes: &[u8]) -> Result<times::Span, Damaged> {
+    let mut reader = Reader(bytes);
+    flags(&mut reader)?;
+    times::span(reader.0)
 }
 
-/// Reads the head of a chunk.
-pub(crate) fn read_head(bytes: &[u8]) -> Result<Head, Damaged> {
-    head(&mut Reader(bytes))
-}
-
-fn head(reader: &mut Reader<'_>) -> Result<Head, Damaged> {
+fn flags(reader: &mut Reader<'_>) -> Result<u8, Damaged> {
     let flags = reader.byte()?;
     if flags > HISTOGRAM | STARTS {
         return Err(Damaged("unknown chunk flags"));
     }
-    let count = reader.varint()? as usize;
-    if count == 0 || count > MAX_SAMPLES {
-        return Err(Damaged("an impossible number of samples"));
-    }
-    let first = reader.signed()?;
-    let last = first.wrapping_add(reader.varint()? as i64);
-    Ok(Head { count, range: TimeRange::new(first, last), flags })
+    Ok(flags)
 }
 
 #[derive(Default)]
@@ -108,35 +84,34 @@ thread_local! {
 /// Appends the samples of a chunk that lie in `range` to `out`.
 pub(crate) fn decode(bytes: &[u8], range: TimeRange, out: &mut SampleBuffer) -> Result<(), Damaged> {
     let mut reader = Reader(bytes);
-    let head = head(&mut reader)?;
-    if !head.range.overlaps(&range) {
+    let flags = flags(&mut reader)?;
+    let span = times::span(reader.0)?;
+    if !span.range.overlaps(&range) {
         return Ok(());
     }
+    let count = span.count;
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.times.clear();
         scratch.starts.clear();
         scratch.values.clear();
         scratch.histograms.clear();
-        ints::decode(&mut reader, head.count, &mut scratch.times)?;
-        let first = head.range.start.ms();
-        scratch.times.iter_mut().for_each(|t| *t = t.wrapping_add(first));
-        if !scratch.times.is_sorted_by(|a, b| a < b) {
-            return Err(Damaged("times are out of order"));
-        }
-        if head.flags & STARTS != 0 {
-            ints::decode(&mut reader, head.count, &mut scratch.starts)?;
+        let taken = times::decode(reader.0, count, &mut scratch.times)?;
+        reader.take(taken)?;
+        if flags & STARTS != 0 {
+            let taken = starts::decode(reader.0, count, &mut scratch.starts)?;
+            reader.take(taken)?;
         }
         let from = scratch.times.partition_point(|t| *t < range.start.ms());
         let to = scratch.times.partition_point(|t| *t <= range.end.ms());
-        if head.flags & HISTOGRAM != 0 {
-            histograms::decode(&mut reader, head.count, &mut scratch.histograms)?;
+        if flags & HISTOGRAM != 0 {
+            histograms::decode(reader.0, count, &mut scratch.histograms)?;
             for row in from..to {
                 out.push_histogram(scratch.times[row], scratch.histograms[row].clone());
                 out.set_last_start(scratch.starts.get(row).copied().unwrap_or(0));
             }
             return Ok(());
         }
-        floats::decode(&mut reader, head.count, &mut scratch.values)?;
+        values::decode(reader.0, count, &mut scratch.values)?;
         let has_starts = !scratch.starts.is_empty() || !out.start_timestamps.is_empty();
         if !has_starts {
             out.timestamps.extend_from_slice(&scratch.times[from..to]);
@@ -299,7 +274,7 @@ mod tests {
             if back.start_timestamps != samples.start_timestamps {
                 prop_assert!(back.start_timestamps.is_empty() && samples.start_timestamps.iter().all(|s| *s == 0));
             }
-            let head = read_head(&bytes).unwrap();
+            let head = span(&bytes).unwrap();
             prop_assert_eq!(head.range, TimeRange::new(times[0], *times.last().unwrap()));
         }
 

@@ -332,7 +332,7 @@ impl Series {
         self.flushing = 0;
         for piece in chunk::listed(&self.sealed[..taken]) {
             self.sealed_chunks -= 1;
-            if let Ok(head) = piece.and_then(chunk::read_head) {
+            if let Ok(head) = piece.and_then(chunk::span) {
                 self.flushed_until = self.flushed_until.max(head.range.end.ms());
             }
         }

@@ -32,7 +32,7 @@ fn unscaled(integer: i64, exponent: usize) -> u64 {
 }
 
 /// Appends the values given as bits. The reader must know how many there are.
-pub(super) fn encode(bits: &[u64], out: &mut Vec<u8>) {
+pub(crate) fn encode(bits: &[u64], out: &mut Vec<u8>) {
     let Some(&first) = bits.first() else { return };
     if bits.iter().all(|b| *b == first) {
         match scaled(first, 0) {
@@ -94,8 +94,8 @@ fn exponent_for(bits: &[u64]) -> Option<usize> {
 
 fn encode_scaled(bits: &[u64], out: &mut Vec<u8>) -> bool {
     let Some(exponent) = exponent_for(bits) else { return false };
-    let mut integers = [0; super::MAX_SAMPLES];
-    let integers = &mut integers[..bits.len()];
+    let mut integers = vec![0; bits.len()];
+    let integers = integers.as_mut_slice();
     let mut exceptions = Vec::new();
     let mut previous = bits.iter().find_map(|b| scaled(*b, exponent)).unwrap_or(0);
     for (row, (&b, slot)) in bits.iter().zip(integers.iter_mut()).enumerate() {
@@ -119,8 +119,14 @@ fn encode_scaled(bits: &[u64], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Appends `count` values to `out`.
-pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Damaged> {
+/// Appends `count` values to `out` and answers the number of bytes that they took.
+pub(crate) fn decode(bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<usize, Damaged> {
+    let mut reader = Reader(bytes);
+    read(&mut reader, count, out)?;
+    Ok(bytes.len() - reader.0.len())
+}
+
+pub(super) fn read(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Damaged> {
     if count == 0 {
         return Ok(());
     }
