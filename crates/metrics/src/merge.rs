@@ -13,28 +13,17 @@ pub(crate) fn normalise(samples: &mut SampleBuffer, begin: usize) {
     order.dedup_by_key(|row| samples.timestamps[*row as usize]);
     let mut sorted = SampleBuffer::default();
     for &row in &order {
-        push_row(samples, row as usize, &mut sorted);
+        sorted.push_row(samples, row as usize);
     }
-    truncate(samples, begin);
+    samples.truncate(begin);
     for row in 0..sorted.len() {
-        push_row(&sorted, row, samples);
+        samples.push_row(&sorted, row);
     }
 }
 
 /// Appends one row of a buffer to another.
 pub(crate) fn push_row(from: &SampleBuffer, row: usize, to: &mut SampleBuffer) {
-    match from.histograms.binary_search_by_key(&(row as u32), |(r, _)| *r) {
-        Ok(at) => to.push_histogram(from.timestamps[row], from.histograms[at].1.clone()),
-        Err(_) => to.push_float(from.timestamps[row], from.values[row]),
-    }
-    to.set_last_start(from.start_timestamps.get(row).copied().unwrap_or(0));
-}
-
-fn truncate(samples: &mut SampleBuffer, length: usize) {
-    samples.timestamps.truncate(length);
-    samples.values.truncate(length);
-    samples.start_timestamps.truncate(length);
-    samples.histograms.retain(|(row, _)| (*row as usize) < length);
+    to.push_row(from, row);
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! It knows no I/O, no runtime, no file format and no protocol. Types here are plain data with the field's names.
 
+mod aggregate;
 pub mod duration;
 pub mod float;
 pub mod histogram;
@@ -16,6 +17,7 @@ mod source;
 mod tenant;
 mod time;
 
+pub use aggregate::Aggregate;
 pub use histogram::{BucketSpan, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram};
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_legacy_label_name, is_valid_legacy_metric_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{FloatHistogram, Labels, Timestamp};
+use crate::{Aggregate, FloatHistogram, Labels, TimeRange, Timestamp};
 
 /// The bit pattern of the NaN that marks a series as gone.
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
@@ -66,6 +66,8 @@ pub struct SampleBuffer {
     pub histograms: Vec<(u32, Arc<FloatHistogram>)>,
     /// Start timestamps in milliseconds, 0 where unknown: either empty or as long as `timestamps`.
     pub start_timestamps: Vec<i64>,
+    /// Row and aggregate of each row that is left of downsampled data, by row. Empty for raw data.
+    pub aggregates: Vec<(u32, Aggregate)>,
 }
 
 impl SampleBuffer {
@@ -75,6 +77,7 @@ impl SampleBuffer {
         self.values.clear();
         self.histograms.clear();
         self.start_timestamps.clear();
+        self.aggregates.clear();
     }
 
     /// Number of samples.
@@ -110,5 +113,57 @@ impl SampleBuffer {
                 *last = start;
             }
         }
+    }
+
+    /// Says what the last sample stands for.
+    pub fn set_last_aggregate(&mut self, aggregate: Aggregate) {
+        if let Some(row) = self.timestamps.len().checked_sub(1) {
+            self.aggregates.push((row as u32, aggregate));
+        }
+    }
+
+    /// The histogram of a row.
+    pub fn histogram(&self, row: usize) -> Option<&Arc<FloatHistogram>> {
+        let at = self.histograms.binary_search_by_key(&(row as u32), |(r, _)| *r).ok()?;
+        Some(&self.histograms[at].1)
+    }
+
+    /// The aggregate of a row; `None` for a raw sample.
+    pub fn aggregate(&self, row: usize) -> Option<&Aggregate> {
+        let at = self.aggregates.binary_search_by_key(&(row as u32), |(r, _)| *r).ok()?;
+        Some(&self.aggregates[at].1)
+    }
+
+    /// True for a staleness marker of either kind.
+    pub fn is_stale(&self, row: usize) -> bool {
+        is_stale(self.histogram(row).map_or(self.values[row], |h| h.sum))
+    }
+
+    /// Appends a row of another buffer with all that belongs to it.
+    pub fn push_row(&mut self, from: &SampleBuffer, row: usize) {
+        match from.histogram(row) {
+            Some(histogram) => self.push_histogram(from.timestamps[row], Arc::clone(histogram)),
+            None => self.push_float(from.timestamps[row], from.values[row]),
+        }
+        self.set_last_start(from.start_timestamps.get(row).copied().unwrap_or(0));
+        if let Some(aggregate) = from.aggregate(row) {
+            self.set_last_aggregate(*aggregate);
+        }
+    }
+
+    /// Drops the rows from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.timestamps.truncate(length);
+        self.values.truncate(length);
+        self.start_timestamps.truncate(length);
+        self.histograms.truncate(self.histograms.partition_point(|(row, _)| (*row as usize) < length));
+        self.aggregates.truncate(self.aggregates.partition_point(|(row, _)| (*row as usize) < length));
+    }
+
+    /// The rows whose time lies in `range`.
+    pub fn rows_in(&self, range: TimeRange) -> std::ops::Range<usize> {
+        let start = self.timestamps.partition_point(|t| *t < range.start.ms());
+        let end = self.timestamps.partition_point(|t| *t <= range.end.ms());
+        start..end.max(start)
     }
 }

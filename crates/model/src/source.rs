@@ -79,6 +79,12 @@ pub trait SeriesSource: Send + Sync {
     /// Finds series. Samples are decoded later, series by series.
     fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError>;
 
+    /// The longest bucket, in milliseconds, of downsampled data that may be read in `range`; 0 where all is raw. A bucket's
+    /// samples stand for times up to its length before and after them, so a reader looks further by this.
+    fn longest_bucket_ms(&self, _tenant: &Tenant, _range: TimeRange) -> i64 {
+        0
+    }
+
     /// Sorted names of labels.
     fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError>;
 
