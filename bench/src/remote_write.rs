@@ -86,7 +86,7 @@ impl SampleSink for NoSink {
     fn append(&self, batch: WriteBatch) -> AppendFuture {
         let fresh = || SeriesRef(self.next.fetch_add(1, Ordering::Relaxed));
         let refs = batch.rows.iter().map(|row| Some(row.hint.unwrap_or_else(fresh))).collect();
-        Box::pin(async move { Ok(AppendReport { refs, rejected: Vec::new() }) })
+        Box::pin(async move { Ok(AppendReport { refs, ..AppendReport::default() }) })
     }
 }
 

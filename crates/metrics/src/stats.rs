@@ -15,13 +15,14 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use crate::head::Head;
 use crate::{HeadStats, NamedCount, Store};
 
-pub(crate) const REASONS: [RejectReason; 7] = [
+pub(crate) const REASONS: [RejectReason; 8] = [
     RejectReason::OutOfOrder,
     RejectReason::DuplicateTimestamp,
     RejectReason::TooOld,
     RejectReason::TooFarInFuture,
     RejectReason::InvalidLabels,
     RejectReason::InvalidHistogram,
+    RejectReason::UnknownSeries,
     RejectReason::SeriesLimit,
 ];
 
@@ -30,7 +31,7 @@ pub(crate) const REASONS: [RejectReason; 7] = [
 pub(crate) struct Counters {
     pub(crate) appended: AtomicU64,
     pub(crate) late: AtomicU64,
-    pub(crate) rejected: [AtomicU64; 7],
+    pub(crate) rejected: [AtomicU64; 8],
     pub(crate) exemplars: AtomicU64,
     pub(crate) series_created: AtomicU64,
     pub(crate) series_removed: AtomicU64,

@@ -277,6 +277,7 @@ impl Store {
         let mut visit = Visit::default();
         let result = head
             .append(&batch.rows, self.limits(), &self.wal, &mut visit)
+            .and_then(|()| head.append_exemplars(&batch.exemplars, self.limits(), &self.wal, &mut visit))
             .and_then(|()| self.admit_metadata(&head, batch, &mut visit));
         result.map_err(|error| match error {
             VisitError::Full => AppendError::OverBudget { retry_after_s: 1 },
@@ -284,7 +285,7 @@ impl Store {
         })?;
         add(&self.counters.appended, visit.newest + visit.late);
         add(&self.counters.late, visit.late);
-        add(&self.counters.exemplars, visit.exemplars);
+        add(&self.counters.exemplars, visit.report.exemplars);
         add(&self.counters.series_created, visit.series_created);
         visit.report.rejected.iter().for_each(|r| self.counters.reject(r.reason));
         Ok(visit)

@@ -82,6 +82,22 @@ impl Labels {
         xxhash_rust::xxh3::xxh3_64(self.0.as_bytes())
     }
 
+    /// A stable 128-bit hash of the whole set (xxh3 of the encoded text): names a series wherever it is stored.
+    pub fn hash128(&self) -> u128 {
+        xxhash_rust::xxh3::xxh3_128(self.0.as_bytes())
+    }
+
+    /// What [`Labels::hash128`] answers for pairs that are sorted by name, unique and without empty values; `scratch` spares an
+    /// allocation.
+    pub fn hash128_of_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, scratch: &mut String) -> u128 {
+        scratch.clear();
+        for (name, value) in pairs {
+            push_text(scratch, name);
+            push_text(scratch, value);
+        }
+        xxhash_rust::xxh3::xxh3_128(scratch.as_bytes())
+    }
+
     /// The labels without those for which `drop` answers true.
     pub fn without(&self, mut drop: impl FnMut(&str) -> bool) -> Labels {
         let mut scratch = String::with_capacity(self.0.len());
@@ -298,6 +314,8 @@ mod tests {
             let expected: BTreeMap<_, _> = map.iter().filter(|(_, v)| !v.is_empty()).collect();
             let found: BTreeMap<_, _> = labels.iter().map(|l| (l.name.to_owned(), l.value.to_owned())).collect();
             prop_assert_eq!(found.iter().collect::<BTreeMap<_, _>>(), expected);
+            let pairs = || labels.iter().map(|l| (l.name, l.value));
+            prop_assert_eq!(labels.hash128(), Labels::hash128_of_sorted(pairs(), &mut String::new()));
             for (name, value) in &map {
                 prop_assert_eq!(labels.get(name).unwrap_or(""), value);
             }

@@ -24,7 +24,8 @@ pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use metadata::{Metadata, MetricType};
 pub use sample::{Exemplar, STALE_NAN_BITS, Sample, SampleBuffer, SampleValue, is_stale, stale_nan};
 pub use sink::{
-    AppendError, AppendFuture, AppendReport, RejectReason, Rejection, SampleSink, SeriesRef, WriteBatch, WriteRow,
+    AppendError, AppendFuture, AppendReport, ExemplarRow, RejectReason, Rejection, SampleSink, SeriesRef, WriteBatch,
+    WriteRow,
 };
 pub use source::{LabelRequest, Projection, SelectRequest, SeriesSet, SeriesSource, SourceError};
 pub use tenant::{Tenant, TenantError};

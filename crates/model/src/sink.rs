@@ -19,13 +19,24 @@ pub struct SeriesRef(pub u64);
 #[derive(Clone, Debug, PartialEq)]
 pub struct WriteRow {
     /// The whole label set, metric name included. May be empty where there is a hint: a store that no longer knows the hint
-    /// then rejects the row with [`RejectReason::InvalidLabels`], and the caller sends it again with its labels.
+    /// then rejects the row with [`RejectReason::UnknownSeries`], and the caller sends it again with its labels.
     pub labels: Labels,
     /// What the store answered for this label set last time, if anything: spares the lookup.
     pub hint: Option<SeriesRef>,
     /// The sample.
     pub sample: Sample,
     /// Exemplars seen with the sample.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// Exemplars of a series that come without a sample. They are taken where the series is known, and left out otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExemplarRow {
+    /// The whole label set; may be empty where there is a hint.
+    pub labels: Labels,
+    /// What the store answered for this label set last time, if anything.
+    pub hint: Option<SeriesRef>,
+    /// The exemplars; those without a timestamp are left out.
     pub exemplars: Vec<Exemplar>,
 }
 
@@ -38,6 +49,8 @@ pub struct WriteBatch {
     pub rows: Vec<WriteRow>,
     /// Metric family name and what it says of itself, where that is new or changed.
     pub metadata: Vec<(String, Metadata)>,
+    /// Exemplars without a sample; applied after the rows, so that the series of a row counts as known.
+    pub exemplars: Vec<ExemplarRow>,
 }
 
 impl WriteBatch {
@@ -68,6 +81,9 @@ pub enum RejectReason {
     /// A histogram that contradicts itself.
     #[error("invalid histogram")]
     InvalidHistogram,
+    /// The row named its series by a hint alone, and the store no longer knows it. Send it again with its labels.
+    #[error("unknown series reference")]
+    UnknownSeries,
     /// The tenant has as many active series as it may.
     #[error("per-tenant series limit reached")]
     SeriesLimit,
@@ -83,6 +99,7 @@ impl RejectReason {
             RejectReason::TooFarInFuture => "too_far_in_future",
             RejectReason::InvalidLabels => "invalid_labels",
             RejectReason::InvalidHistogram => "invalid_histogram",
+            RejectReason::UnknownSeries => "unknown_series",
             RejectReason::SeriesLimit => "series_limit",
         }
     }
@@ -104,6 +121,8 @@ pub struct AppendReport {
     pub refs: Vec<Option<SeriesRef>>,
     /// Rows that were not taken.
     pub rejected: Vec<Rejection>,
+    /// Exemplars taken, of rows and alone; those that were known before are not counted.
+    pub exemplars: u64,
 }
 
 /// Why a whole batch was not taken. The caller keeps it and may try again later.

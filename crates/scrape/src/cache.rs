@@ -248,7 +248,7 @@ mod tests {
         vanished.sort();
         let refs = (0..slots.len()).map(|i| (!rejected.contains(&i)).then_some(SeriesRef(i as u64))).collect();
         let rejected = rejected.iter().map(|&row| Rejection { row, reason: RejectReason::OutOfOrder }).collect();
-        cache.commit(&slots, &AppendReport { refs, rejected });
+        cache.commit(&slots, &AppendReport { refs, rejected, ..AppendReport::default() });
         vanished
     }
 

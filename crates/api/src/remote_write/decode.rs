@@ -425,7 +425,7 @@ impl<'a, D: Dialect<'a>> Decoder<'a, D> {
             let from = sent.exemplar_rows.partition_point(|(row, _)| *row < rejection.row);
             let exemplars = sent.exemplar_rows[from..].iter().take_while(|(row, _)| *row == rejection.row);
             refused_exemplars += exemplars.map(|(_, count)| *count as u64).sum::<u64>();
-            let is_forgotten = span.hint.is_some() && rejection.reason == RejectReason::InvalidLabels;
+            let is_forgotten = rejection.reason == RejectReason::UnknownSeries;
             if !is_forgotten {
                 let item = span.item();
                 let mut problems = std::mem::take(&mut self.problems);

@@ -105,6 +105,7 @@ fn reject_text(reason: RejectReason) -> &'static str {
         RejectReason::TooFarInFuture => "out of bounds: timestamp is too far in the future",
         RejectReason::InvalidLabels => "invalid metric name or labels",
         RejectReason::InvalidHistogram => "invalid histogram",
+        RejectReason::UnknownSeries => "unknown series reference",
         RejectReason::SeriesLimit => "per-tenant series limit reached",
     }
 }

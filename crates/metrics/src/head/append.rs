@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 
 use blocks::wal::{Commit, SubmitError, Wal};
 use model::{
-    AppendReport, FloatHistogram, RejectReason, Rejection, SampleValue, SeriesRef, TimeRange, WriteRow, is_stale,
+    AppendReport, FloatHistogram, Labels, RejectReason, Rejection, SampleValue, SeriesRef, TimeRange, WriteRow,
+    is_stale,
 };
 
 use super::{Head, LOGGED_FOR_GOOD, Pushed, Shard, Taken};
@@ -53,12 +54,11 @@ pub(crate) struct Visit {
     pub(crate) commits: Vec<Commit>,
     pub(crate) newest: u64,
     pub(crate) late: u64,
-    pub(crate) exemplars: u64,
     pub(crate) series_created: u64,
 }
 
 impl Visit {
-    fn keep(&mut self, commit: Commit) {
+    pub(super) fn keep(&mut self, commit: Commit) {
         if !self.commits.iter().any(|known| known.same_group(&commit)) {
             self.commits.push(commit);
         }
@@ -101,12 +101,11 @@ impl Head {
         let mut routes: Vec<Route> = (0_u32..).zip(rows).map(|(row, content)| self.route(row, content)).collect();
         while !routes.is_empty() {
             self.number_new(&mut routes);
+            // Stable, so that the rows of a shard keep their order.
+            routes.sort_by_key(|route| route.shard);
             let mut lost = Vec::new();
-            for shard in 0..self.shards.len() {
-                let here = || routes.iter().filter(|route| route.shard as usize == shard);
-                if here().next().is_some() {
-                    self.visit(shard, rows, &here, limits, wal, &mut record, visit, &mut lost)?;
-                }
+            for here in routes.chunk_by(|a, b| a.shard == b.shard) {
+                self.visit(here, rows, limits, wal, &mut record, visit, &mut lost)?;
             }
             lost.sort_unstable();
             routes = lost.into_iter().map(|row| self.route_by_labels(row, &rows[row as usize])).collect();
@@ -126,7 +125,7 @@ impl Head {
         let hash = content.labels.hash64();
         let number = self.shard_of_hash(hash);
         let shard = self.shards[number].read();
-        let known = self.find(&shard, hash, content).and_then(|local| Some((local, shard.get(local)?.id)));
+        let known = self.find(&shard, hash, &content.labels).and_then(|local| Some((local, shard.get(local)?.id)));
         let place = match known {
             Some((local, id)) => Place::Known { local, id: id as u32 },
             None => Place::New { hash, id: 0 },
@@ -134,9 +133,9 @@ impl Head {
         Route { row, shard: number as u32, place }
     }
 
-    fn find(&self, shard: &Shard, hash: u64, row: &WriteRow) -> Option<u32> {
+    pub(super) fn find(&self, shard: &Shard, hash: u64, labels: &Labels) -> Option<u32> {
         let index = self.index.read();
-        shard.find(hash, |s| index.same_labels(&s.pairs, row.labels.iter().map(|l| (l.name, l.value))))
+        shard.find(hash, |s| index.same_labels(&s.pairs, labels.iter().map(|l| (l.name, l.value))))
     }
 
     /// Gives ids to new series in the order of the rows, though the shards make them in another: as in Prometheus' head, a
@@ -156,17 +155,17 @@ impl Head {
     }
 
     #[allow(clippy::too_many_arguments)] // one call site, and a struct would only rename the arguments
-    fn visit<'r, I: Iterator<Item = &'r Route>>(
+    fn visit(
         &self,
-        number: usize,
+        routes: &[Route],
         rows: &[WriteRow],
-        routes: &dyn Fn() -> I,
         limits: Limits,
         wal: &Wal,
         record: &mut RecordWriter,
         visit: &mut Visit,
         lost: &mut Vec<u32>,
     ) -> Result<(), VisitError> {
+        let number = routes[0].shard as usize;
         let mut shard = self.shards[number].write();
         let (rejected_before, lost_before) = (visit.report.rejected.len(), lost.len());
         loop {
@@ -179,13 +178,14 @@ impl Head {
             let mut defined = Vec::new();
             let mut exemplars = Vec::new();
             let mut span = (i64::MAX, i64::MIN);
-            for route in routes() {
+            for route in routes {
                 let row = &rows[route.row as usize];
                 match self.apply(number, &mut shard, row, route.place, limits, visit) {
                     Outcome::Taken(local, id, taken) => {
                         let t = row.sample.timestamp.ms();
                         span = (span.0.min(t), span.1.max(t));
-                        self.log(&mut shard, local, row, epoch as u32, record, &mut defined);
+                        self.define(&mut shard, local, epoch as u32, record, &mut defined);
+                        record.sample(id, &row.sample);
                         let slot = self.slot(number, local);
                         visit.report.refs[route.row as usize] = Some(SeriesRef(id << 32 | u64::from(slot)));
                         visit.newest += u64::from(taken == Taken::Newest);
@@ -211,15 +211,20 @@ impl Head {
                 Err(SubmitError::Full) => VisitError::Full,
                 Err(SubmitError::Closed) => VisitError::Closed,
             };
-            for local in defined {
-                if let Some(series) = shard.get_mut(local) {
-                    series.logged_epoch = 0;
-                }
-            }
-            let mut known = self.exemplars.lock();
-            exemplars.into_iter().for_each(|(id, time)| known.was_not_logged(id, time));
+            self.forget_logged(&mut shard, &defined, &exemplars);
             return Err(failure);
         }
+    }
+
+    /// A record was not queued: its definitions and exemplars are not in the log.
+    pub(super) fn forget_logged(&self, shard: &mut Shard, defined: &[u32], exemplars: &[(u64, i64)]) {
+        for local in defined {
+            if let Some(series) = shard.get_mut(*local) {
+                series.logged_epoch = 0;
+            }
+        }
+        let mut known = self.exemplars.lock();
+        exemplars.iter().for_each(|(id, time)| known.was_not_logged(*id, *time));
     }
 
     fn apply(
@@ -279,11 +284,12 @@ impl Head {
         limits: Limits,
         visit: &mut Visit,
     ) -> Result<u32, RejectReason> {
-        if let Some(local) = self.find(shard, hash, row) {
+        if let Some(local) = self.find(shard, hash, &row.labels) {
             return Ok(local);
         }
         if row.labels.metric_name().is_empty() {
-            return Err(RejectReason::InvalidLabels);
+            let is_by_hint_alone = row.hint.is_some() && row.labels.is_empty();
+            return Err(if is_by_hint_alone { RejectReason::UnknownSeries } else { RejectReason::InvalidLabels });
         }
         if self.active.load(Ordering::Relaxed) >= limits.series {
             return Err(RejectReason::SeriesLimit);
@@ -293,11 +299,11 @@ impl Head {
         Ok(self.local(slot))
     }
 
-    fn log(
+    /// Logs which labels a series has, unless the log knows.
+    pub(super) fn define(
         &self,
         shard: &mut Shard,
         local: u32,
-        row: &WriteRow,
         epoch: u32,
         record: &mut RecordWriter,
         defined: &mut Vec<u32>,
@@ -308,7 +314,6 @@ impl Head {
             series.logged_epoch = epoch;
             defined.push(local);
         }
-        record.sample(series.id, &row.sample);
     }
 
     #[allow(clippy::too_many_arguments)] // one call site, and a struct would only rename the arguments
@@ -325,7 +330,7 @@ impl Head {
         for exemplar in &row.exemplars {
             let time = exemplar.timestamp.unwrap_or(row.sample.timestamp).ms();
             let pushed = self.push_exemplar(series, exemplar, time, limits.exemplars, epoch);
-            visit.exemplars += u64::from(pushed == Pushed::New);
+            visit.report.exemplars += u64::from(pushed == Pushed::New);
             if pushed != Pushed::Known {
                 record.exemplar(series.0, time, exemplar.value, &exemplar.labels);
                 logged.push((series.0, time));

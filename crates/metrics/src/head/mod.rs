@@ -3,6 +3,7 @@
 //! Locks are taken in this order and never the other way: maintenance, shard, index, exemplars or metadata, log queue.
 
 mod append;
+mod exemplar_rows;
 mod exemplars;
 mod fill;
 mod index;

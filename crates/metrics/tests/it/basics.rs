@@ -5,9 +5,9 @@ use std::sync::Arc;
 use blocks::faults::FaultyDisk;
 use metrics::StoreOptions;
 use model::{
-    Exemplar, FloatHistogram, LabelRequest, Labels, MatchOp, Matcher, Metadata, MetricType, Projection, RejectReason,
-    Sample, SampleSink, SampleValue, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch, WriteRow,
-    stale_nan,
+    Exemplar, ExemplarRow, FloatHistogram, LabelRequest, Labels, MatchOp, Matcher, Metadata, MetricType, Projection,
+    RejectReason, Sample, SampleSink, SampleValue, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp,
+    WriteBatch, WriteRow, stale_nan,
 };
 
 use crate::support::{NOW, append, append_one, labels, open, open_at, options, read_all, read_one};
@@ -85,6 +85,37 @@ fn hints_spare_the_lookup_and_bad_hints_fall_back_to_the_labels() {
     append(&store, batch).unwrap();
     assert_eq!(read_one(&store, &a).len(), 2);
     assert_eq!(store.tenants(), [Tenant::default(), other]);
+}
+
+#[test]
+fn a_row_may_come_by_its_hint_alone_and_exemplars_without_a_row() {
+    let disk = FaultyDisk::new(1);
+    let (store, _) = open(&disk, options());
+    let hits = labels("hits_total", "a");
+    let hint = append_one(&store, &hits, NOW, 1.0).refs[0];
+    let exemplar = |t: i64| Exemplar {
+        labels: Labels::from_pairs([("trace_id", t.to_string())]),
+        value: t as f64,
+        timestamp: Some(Timestamp(NOW + t)),
+    };
+    let row = |labels: &Labels, hint, t| ExemplarRow { labels: labels.clone(), hint, exemplars: vec![exemplar(t)] };
+    let mut batch = WriteBatch::default();
+    batch.push(Labels::empty(), hint, Sample::float(Timestamp(NOW + 1), 2.0));
+    batch.push(Labels::empty(), Some(model::SeriesRef(u64::MAX)), Sample::float(Timestamp(NOW + 1), 2.0));
+    batch.push(Labels::empty(), None, Sample::float(Timestamp(NOW + 1), 2.0));
+    let nobody = labels("nobody", "a");
+    batch.exemplars = vec![row(&hits, None, 1), row(&Labels::empty(), hint, 2), row(&nobody, None, 3)];
+    batch.exemplars.push(row(&hits, None, 2));
+    let report = append(&store, batch).unwrap();
+    let reasons: Vec<_> = report.rejected.iter().map(|r| (r.row, r.reason)).collect();
+    assert_eq!(reasons, [(1, RejectReason::UnknownSeries), (2, RejectReason::InvalidLabels)]);
+    assert_eq!(report.exemplars, 2, "those that were known and those of an unknown series are not counted");
+    drop(store);
+    disk.crash();
+    let (store, _) = open(&disk, options());
+    let found = store.exemplars(&Tenant::default(), &[], TimeRange::ALL);
+    assert_eq!((found.len(), &found[0].labels), (1, &hits));
+    assert_eq!(found[0].exemplars, [exemplar(1), exemplar(2)]);
 }
 
 #[test]

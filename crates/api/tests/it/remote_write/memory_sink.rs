@@ -74,7 +74,7 @@ impl Kept {
             return Ok(known.0);
         }
         if labels.metric_name().is_empty() {
-            return Err(RejectReason::InvalidLabels);
+            return Err(if hint.is_some() { RejectReason::UnknownSeries } else { RejectReason::InvalidLabels });
         }
         let key = (tenant.clone(), labels.clone());
         if let Some(known) = self.refs.get(&key) {
