@@ -229,7 +229,7 @@ impl ReadFile for FaultyRead {
 }
 
 impl FaultyDisk {
-    fn link(&self, path: &Path, keep: bool) -> io::Result<Box<dyn WriteFile>> {
+    fn make(&self, path: &Path, keep: bool) -> io::Result<Box<dyn WriteFile>> {
         let mut state = self.0.lock();
         state.name_fault()?;
         let known = if keep { state.names.get(path).cloned() } else { None };
@@ -255,11 +255,11 @@ impl Disk for FaultyDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        self.link(path, false)
+        self.make(path, false)
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn WriteFile>> {
-        self.link(path, true)
+        self.make(path, true)
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
@@ -278,7 +278,23 @@ impl Disk for FaultyDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
         state.name_fault()?;
+        if !state.names.contains_key(from) {
+            return Err(missing(from));
+        }
         let op = NameOp::Rename(from.to_owned(), to.to_owned());
+        state.pending.push(op.clone());
+        apply(&mut state.names, op);
+        Ok(())
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.name_fault()?;
+        if state.names.contains_key(to) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", to.display())));
+        }
+        let inode = state.names.get(from).ok_or_else(|| missing(from))?.clone();
+        let op = NameOp::Link(to.to_owned(), inode);
         state.pending.push(op.clone());
         apply(&mut state.names, op);
         Ok(())
@@ -287,6 +303,9 @@ impl Disk for FaultyDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.0.lock();
         state.name_fault()?;
+        if !state.names.contains_key(path) {
+            return Err(missing(path));
+        }
         let op = NameOp::Remove(path.to_owned());
         state.pending.push(op.clone());
         apply(&mut state.names, op);

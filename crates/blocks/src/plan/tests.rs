@@ -1,0 +1,215 @@
+//! Plans as tables, and the promise that they end.
+
+use model::{Tenant, TimeRange, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::catalogue::BlockEntry;
+
+const MIN: i64 = 60_000;
+const H: i64 = 60 * MIN;
+const MIB: u64 = 1 << 20;
+
+fn options() -> PlanOptions {
+    PlanOptions { close_after_ms: 10 * MIN, ..PlanOptions::default() }
+}
+
+fn block(id: u64, level: u8, start: i64, end: i64, bytes: u64) -> BlockEntry {
+    let mut entry = BlockEntry::new(id, Tenant::default(), level, Timestamp(0));
+    entry.range = TimeRange::new(start, end);
+    entry.bytes = bytes;
+    entry
+}
+
+/// Level, first and last millisecond.
+type Output = (u8, i64, i64);
+
+fn plan(entries: &[BlockEntry], now: i64) -> Option<(Vec<u64>, Vec<Output>)> {
+    let job = next_job(entries, Timestamp(now), &options())?;
+    let outputs = job.outputs.iter().map(|out| (out.level, out.range.start.ms(), out.range.end.ms())).collect();
+    Some((job.inputs, outputs))
+}
+
+#[test]
+fn a_window_stays_open_until_its_samples_are_flushed() {
+    let entries = [block(1, 0, 0, H, MIB), block(2, 0, H, 2 * H - 1, MIB)];
+    assert_eq!(plan(&entries, 2 * H + 10 * MIN - 1), None);
+    assert_eq!(plan(&entries, 2 * H + 10 * MIN), Some((vec![1, 2], vec![(1, 0, 2 * H - 1)])));
+}
+
+#[test]
+fn a_block_that_reaches_into_an_open_window_is_split() {
+    let entries = [block(1, 0, 2 * H - MIN, 2 * H + MIN, MIB)];
+    let outputs = vec![(1, 0, 2 * H - 1), (0, 2 * H, i64::MAX)];
+    assert_eq!(plan(&entries, 3 * H), Some((vec![1], outputs)));
+}
+
+#[test]
+fn eight_of_a_class_become_one_and_the_small_come_first() {
+    let mut entries: Vec<BlockEntry> = (1..=8).map(|id| block(id, 0, 0, MIN, 20 * MIB)).collect();
+    assert_eq!(plan(&entries[..7], H), None);
+    assert_eq!(plan(&entries, H), Some(((1..=8).collect(), vec![(0, 0, MIN)])));
+    entries.extend((9..=16).map(|id| block(id, 0, 0, 2 * MIN, 1000)));
+    assert_eq!(plan(&entries, H), Some(((9..=16).collect(), vec![(0, 0, 2 * MIN)])));
+}
+
+#[test]
+fn closed_windows_become_one_block_of_the_widest_that_is_closed() {
+    let mut entries: Vec<BlockEntry> =
+        (0..4).map(|i| block(i as u64 + 1, 1, 2 * H * i, 2 * H * (i + 1) - 1, MIB)).collect();
+    assert_eq!(plan(&entries, 8 * H), None);
+    assert_eq!(plan(&entries, 9 * H), Some((vec![1, 2, 3, 4], vec![(2, 0, 8 * H - 1)])));
+    assert_eq!(plan(&entries, 25 * H), Some((vec![1, 2, 3, 4], vec![(3, 0, 24 * H - 1)])));
+    entries.push(block(5, 1, 8 * H, 9 * H, MIB));
+    assert_eq!(plan(&entries, 97 * H), Some((vec![1, 2, 3, 4, 5], vec![(4, 0, 96 * H - 1)])));
+    // late samples on the way to the window are waited for
+    entries.push(block(6, 0, H, 95 * H, 100 * MIB));
+    assert_eq!(plan(&entries, 97 * H), Some((vec![6], vec![(4, 0, 96 * H - 1)])));
+}
+
+#[test]
+fn a_few_late_samples_do_not_rewrite_a_large_block() {
+    let mut entries = vec![block(1, 4, 0, 95 * H, 100 * MIB), block(2, 4, 0, 95 * H, 10 * MIB)];
+    assert_eq!(plan(&entries, 200 * H), None);
+    entries.push(block(3, 4, 0, 95 * H, 10 * MIB));
+    assert_eq!(plan(&entries, 200 * H), Some((vec![2, 3], vec![(4, 0, 96 * H - 1)])));
+    entries[1].bytes = 12 * MIB;
+    assert_eq!(plan(&entries, 200 * H), Some((vec![2, 3], vec![(4, 0, 96 * H - 1)])));
+    entries[2].bytes = 20 * MIB;
+    assert_eq!(plan(&entries, 200 * H), Some((vec![1, 2, 3], vec![(4, 0, 96 * H - 1)])));
+}
+
+#[test]
+fn a_year_of_backfill_opens_few_windows() {
+    let year = 365 * 24 * H;
+    let now = 20_000 * 24 * H;
+    let mut entries = vec![block(1, 0, now - year, now - MIN, 64 * MIB)];
+    let mut next_id = 2;
+    let mut rewritten = 0;
+    while let Some(job) = next_job(&entries, Timestamp(now), &options()) {
+        assert!(job.outputs.len() <= options().max_outputs + 1, "{}", job.outputs.len());
+        rewritten += job.input_bytes;
+        apply(&mut entries, &job, &mut next_id);
+    }
+    assert!(entries.len() <= 92 + 4 + 4 + 4, "{}", entries.len());
+    assert!(rewritten <= 3 * 64 * MIB, "{} MiB", rewritten / MIB);
+}
+
+#[test]
+fn any_time_can_be_planned() {
+    let times = [i64::MIN, i64::MIN + 1, -1, 0, 1_700_000_000_000, i64::MAX - 1, i64::MAX];
+    for (start, end) in times.iter().flat_map(|start| times.iter().map(move |end| (*start, *end))) {
+        for now in [i64::MIN, 0, 1_700_000_000_000, i64::MAX] {
+            if start > end {
+                continue;
+            }
+            // Two blocks of two samples each.
+            let mut entries = vec![block(1, 0, start, end, 10), block(2, 0, start, end, 10)];
+            let mut next_id = 3;
+            for _ in 0..100 {
+                let Some(job) = next_job(&entries, Timestamp(now), &options()) else { break };
+                assert!(job.outputs.len() <= options().max_outputs + 1);
+                assert_no_gaps(&job.outputs);
+                let (first, last) = (job.outputs[0], job.outputs[job.outputs.len() - 1]);
+                let inputs: Vec<BlockEntry> = entries.extract_if(.., |entry| job.inputs.contains(&entry.id)).collect();
+                let samples: Vec<i64> =
+                    inputs.iter().flat_map(|entry| [entry.range.start.ms(), entry.range.end.ms()]).collect();
+                assert!(samples.iter().all(|t| first.range.start.ms() <= *t && *t <= last.range.end.ms()));
+                for output in &job.outputs {
+                    let inside = samples.iter().filter(|t| output.range.contains(Timestamp(**t)));
+                    if let Some((first, last)) = inside.clone().min().zip(inside.max()) {
+                        entries.push(block(next_id, output.level, *first, *last, 10));
+                        next_id += 1;
+                    }
+                }
+            }
+            assert_eq!(next_job(&entries, Timestamp(now), &options()), None, "{start} {end} {now}: {entries:?}");
+        }
+    }
+}
+
+fn assert_no_gaps(outputs: &[OutputWindow]) {
+    assert!(outputs.iter().all(|output| output.range.start <= output.range.end));
+    for pair in outputs.windows(2) {
+        assert_eq!(pair[0].range.end.plus_ms(1), pair[1].range.start, "{outputs:?}");
+    }
+}
+
+/// Does a job as if the inputs were full of samples: each output covers what it can of their hull.
+fn apply(entries: &mut Vec<BlockEntry>, job: &Job, next_id: &mut u64) {
+    let (inputs, rest): (Vec<_>, Vec<_>) = entries.drain(..).partition(|entry| job.inputs.contains(&entry.id));
+    assert_eq!(inputs.len(), job.inputs.len());
+    *entries = rest;
+    let start = inputs.iter().map(|entry| entry.range.start).min().unwrap();
+    let end = inputs.iter().map(|entry| entry.range.end).max().unwrap();
+    assert!(job.outputs[0].range.start <= start && job.outputs[job.outputs.len() - 1].range.end >= end);
+    let mut bytes = job.input_bytes;
+    for (i, output) in job.outputs.iter().enumerate() {
+        let range = TimeRange { start: output.range.start.max(start), end: output.range.end.min(end) };
+        if range.start <= range.end {
+            let share = if i + 1 == job.outputs.len() { bytes } else { job.input_bytes / job.outputs.len() as u64 };
+            bytes -= share;
+            let mut entry = block(*next_id, output.level, range.start.ms(), range.end.ms(), share);
+            entry.tenant = job.tenant.clone();
+            // The samples carried along, to see that none is lost.
+            entry.rules = inputs
+                .iter()
+                .flat_map(|entry| entry.rules.iter().copied())
+                .filter(|t| range.contains(Timestamp(*t as i64)))
+                .collect();
+            entries.push(entry);
+            *next_id += 1;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plans_end_and_lose_nothing(
+        flushes in prop::collection::vec((0..3_000_i64, 0..400_i64, 1..200_u64, 0..2_u8), 1..60),
+        hours in 1..3_000_i64,
+        max_outputs in 2..20_usize,
+        max_job_mib in 50..1_000_u64,
+    ) {
+        let now = Timestamp(hours * H);
+        let options = PlanOptions { max_outputs, max_job_bytes: max_job_mib * MIB, ..options() };
+        let mut entries = Vec::new();
+        for (i, (start, length, mib, tenant)) in flushes.into_iter().enumerate() {
+            let (start, end) = (start * H, (start + length) * H + 30 * MIN);
+            let mut entry = block(i as u64 + 1, 0, start, end, mib * MIB);
+            entry.tenant = Tenant::new(["a", "b"][tenant as usize]).unwrap();
+            entry.rules = vec![start as u64, end as u64, ((start + end) / 2) as u64];
+            entries.push(entry);
+        }
+        let samples = |entries: &[BlockEntry]| {
+            let mut all: Vec<(String, u64)> =
+                entries.iter().flat_map(|e| e.rules.iter().map(|t| (e.tenant.to_string(), *t))).collect();
+            all.sort_unstable();
+            all
+        };
+        let before = samples(&entries);
+        let mut next_id = 1_000;
+        let mut jobs = 0;
+        while let Some(job) = next_job(&entries, now, &options) {
+            jobs += 1;
+            prop_assert!(jobs < 5_000, "no end");
+            prop_assert!(job.inputs.len() == 1 || job.input_bytes <= options.max_job_bytes);
+            prop_assert!(job.inputs.is_sorted());
+            prop_assert!(job.outputs.len() <= max_outputs + 1);
+            assert_no_gaps(&job.outputs);
+            apply(&mut entries, &job, &mut next_id);
+        }
+        prop_assert_eq!(before, samples(&entries));
+        let closed_before = options.closed_before(now);
+        for entry in &entries {
+            if entry.level == 0 {
+                prop_assert!(entry.range.start.ms() >= closed_before, "{:?}", entry);
+            } else {
+                let window = options.window(entry.level, entry.range.start.ms());
+                prop_assert!(entry.range.end <= window.end && window.end.ms() < closed_before, "{:?}", entry);
+            }
+        }
+    }
+}
