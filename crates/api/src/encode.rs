@@ -152,7 +152,7 @@ fn push_point(out: &mut Vec<u8>, at: i64, push: impl FnOnce(&mut Vec<u8>)) {
     out.push(b']');
 }
 
-/// Prometheus' `stats` object. Times are seconds; `waited_s` is the time spent in the queue before evaluation.
+/// Prometheus' `stats` object, with two figures more where downsampled data was read. Times are seconds; `waited_s` is the time spent in the queue before evaluation.
 pub(crate) fn stats_json(stats: &QueryStats, waited_s: f64) -> Vec<u8> {
     let timings = &stats.timings;
     let mut out = Vec::with_capacity(512);
@@ -176,8 +176,18 @@ pub(crate) fn stats_json(stats: &QueryStats, waited_s: f64) -> Vec<u8> {
     push_steps(&mut out, "samplesReadPerStep", stats.samples_read_per_step.as_deref());
     push_display(
         &mut out,
-        format_args!("\"samplesRead\":{},\"peakSamples\":{}}}}}", stats.samples_read, stats.peak_samples),
+        format_args!("\"samplesRead\":{},\"peakSamples\":{}", stats.samples_read, stats.peak_samples),
     );
+    if stats.downsampled_samples > 0 {
+        push_display(
+            &mut out,
+            format_args!(
+                ",\"downsampledSamples\":{},\"longestBucketMs\":{}",
+                stats.downsampled_samples, stats.longest_bucket_ms
+            ),
+        );
+    }
+    out.extend_from_slice(b"}}");
     out
 }
 

@@ -13,8 +13,10 @@ mod load;
 mod prometheus;
 mod relabel;
 mod remote;
+mod retention;
 mod scalar;
 mod scrape;
+mod selector;
 mod yaml;
 
 pub use discovery::{DiscoveryConfigs, DnsRecordType, DnsSdConfig, FileSdConfig, HttpSdConfig, StaticConfig};
@@ -33,6 +35,7 @@ pub use remote::{
     AlertingConfig, AlertmanagerConfig, MetadataConfig, QueueConfig, RemoteReadConfig, RemoteWriteConfig,
     RemoteWriteMessage,
 };
+pub use retention::{DownsampleStep, RetentionRule};
 pub use scalar::{ByteSize, HIDDEN, Millis, Secret, Url};
 pub use scrape::{NameEscaping, NameValidation, Scheme, ScrapeConfig, ScrapeProtocol};
 

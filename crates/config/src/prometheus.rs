@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::http_client::TlsConfig;
 use crate::remote::{AlertingConfig, RemoteReadConfig, RemoteWriteConfig};
+use crate::retention::RetentionRule;
 use crate::scalar::{ByteSize, Millis, Secret};
 use crate::scrape::{NameEscaping, NameValidation, ScrapeConfig, ScrapeProtocol};
 use crate::{is_default, is_false, is_zero_f64, is_zero_u64};
@@ -37,6 +38,9 @@ pub struct PrometheusConfig {
     pub included_scrape_configs: Vec<ScrapeConfig>,
     /// Storage settings.
     pub storage: StorageConfig,
+    /// Keeping and thinning by selector; Prometheus does not have it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retention: Vec<RetentionRule>,
     /// Where the process sends its own traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracing: Option<TracingConfig>,

@@ -161,6 +161,7 @@ pub(crate) enum Notice<'a> {
     QuantileNanSkew { metric: &'a str },
     FractionNans { metric: &'a str },
     MismatchedCustomBuckets(HistogramOperation),
+    DownsampledData,
 }
 
 impl Notice<'_> {
@@ -280,6 +281,10 @@ impl Notice<'_> {
             }
             Notice::MismatchedCustomBuckets(operation) => {
                 (Info, format!("mismatched custom buckets were reconciled during {}", operation.name()))
+            }
+            Notice::DownsampledData => {
+                let text = "downsampled data was used, ranges that do not end on its bucket edges are approximate";
+                (Info, text.to_owned())
             }
         };
         Annotation { severity, text, position, detail }

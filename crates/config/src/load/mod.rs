@@ -4,6 +4,7 @@ mod discovery;
 mod http_client;
 mod relabel;
 mod remote;
+mod retention;
 mod scrape;
 mod sections;
 
@@ -192,11 +193,13 @@ const KEYS: &[&str] = &[
     "tracing",
     "otlp",
     "runtime",
+    "retention",
 ];
 
 /// Where a key belongs that was found elsewhere.
 pub(crate) fn home_of(key: &str) -> Option<&'static str> {
     match key {
+        "retention" => Some("at the top of the file for rules by selector, under `storage.tsdb` for time and size"),
         key if KEYS.contains(&key) => Some("at the top of the file"),
         key if sections::GLOBAL_KEYS.contains(&key) => Some("under `global` or into an entry of `scrape_configs`"),
         key if scrape::KEYS.contains(&key) || discovery::KEYS.contains(&key) => {
@@ -226,6 +229,7 @@ fn prometheus(context: &Context<'_>, node: &Node) -> MainFile {
         scrape_configs: Vec::new(),
         included_scrape_configs: Vec::new(),
         storage: sections::storage(&f),
+        retention: f.sections("retention", retention::rule),
         tracing: sections::tracing(&f),
         remote_write,
         remote_read,

@@ -10,6 +10,7 @@ const YAML: &[&str] = &[
     include_str!("../cases/good/everything.yaml"),
     include_str!("../cases/good/yaml_features.yaml"),
     include_str!("../cases/good/remote.yaml"),
+    include_str!("../cases/good/retention.yaml"),
 ];
 
 const ENV: &str = "# c\nexport A=1\nB='x y' # z\nC=\"a\\n\\\"b\"\nD=\nE=\"1\n2\"\n";

@@ -43,6 +43,10 @@ pub struct QueryStats {
     pub total_queryable_samples_per_step: Option<Vec<StepStat>>,
     /// `samples_read` by step, where asked for.
     pub samples_read_per_step: Option<Vec<StepStat>>,
+    /// Samples read that stand for others that were downsampled away.
+    pub downsampled_samples: u64,
+    /// The longest bucket of the downsampled data that was read, in milliseconds; 0 where all was raw.
+    pub longest_bucket_ms: i64,
     /// Where the time went.
     pub timings: QueryTimings,
 }
@@ -65,6 +69,8 @@ impl QueryStats {
             peak_samples: peak as u64,
             total_queryable_samples_per_step: by_step(&samples.total),
             samples_read_per_step: by_step(&samples.read),
+            downsampled_samples: samples.downsampled.0,
+            longest_bucket_ms: samples.downsampled.1,
             timings,
         }
     }

@@ -52,11 +52,13 @@ pub(crate) struct SampleStats {
     pub(crate) total: Vec<u64>,
     /// A range window counts only what the step before did not have.
     pub(crate) read: Vec<u64>,
+    /// Samples read that stand for others that were downsampled away, and the longest of their buckets in milliseconds.
+    pub(crate) downsampled: (u64, i64),
 }
 
 impl SampleStats {
     pub(crate) fn new(steps: usize) -> Self {
-        SampleStats { total: vec![0; steps], read: vec![0; steps] }
+        SampleStats { total: vec![0; steps], read: vec![0; steps], downsampled: (0, 0) }
     }
 
     /// Counts samples that a step both sees and reads.
@@ -65,13 +67,26 @@ impl SampleStats {
         self.read[step] += samples;
     }
 
+    /// Counts what a buffer holds of downsampled data.
+    pub(crate) fn note_downsampled(&mut self, buffer: &model::SampleBuffer) {
+        let longest = buffer.aggregates.iter().map(|(_, a)| a.span_ms).max().unwrap_or(0);
+        self.add_downsampled((buffer.aggregates.len() as u64, longest));
+    }
+
+    /// Takes over what another part of the query read of downsampled data.
+    pub(crate) fn add_downsampled(&mut self, (samples, longest): (u64, i64)) {
+        self.downsampled = (self.downsampled.0 + samples, self.downsampled.1.max(longest));
+    }
+
     pub(crate) fn merge(&mut self, other: &SampleStats) {
+        self.add_downsampled(other.downsampled);
         add_all(&mut self.total, &other.total);
         add_all(&mut self.read, &other.read);
     }
 
     /// Takes over the figures of a part that was evaluated once for all steps.
     pub(crate) fn repeat(&mut self, once: &SampleStats) {
+        self.add_downsampled(once.downsampled);
         let total: u64 = once.total.iter().sum();
         self.total.iter_mut().for_each(|t| *t += total);
         if let Some(first) = self.read.first_mut() {

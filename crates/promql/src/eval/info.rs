@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use model::{Labels, METRIC_NAME, MatchOp, Matcher, SelectRequest, TimeRange};
+use model::{Labels, METRIC_NAME, MatchOp, Matcher, SelectRequest};
 
 use super::select::Lookup;
 use super::{Evaluator, Series};
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
 
         let (query, steps) = (self.query, self.steps);
         let (first, last) = lookup.extent(steps);
-        let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
+        let range = query.instant_range(first, last);
         let request = SelectRequest { tenant: query.tenant, matchers: &matchers, range, projection: None };
         let set = query.source.select(&request)?;
         let mut found = Vec::new();

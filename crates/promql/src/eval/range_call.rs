@@ -97,7 +97,11 @@ impl Evaluator<'_> {
                 frame.after = if selector.smoothed { self.query.lookback_ms } else { 0 };
                 let (first, last) = frame.lookup.extent(self.steps);
                 let from = first.saturating_sub(matrix.range_ms).saturating_sub(frame.before).saturating_add(1);
-                let range = TimeRange::new(from, last.saturating_add(frame.after));
+                let wanted = TimeRange::new(from, last.saturating_add(frame.after));
+                // Of downsampled data whole buckets are taken, which may reach beyond the range.
+                let bucket = self.query.source.longest_bucket_ms(self.query.tenant, wanted);
+                let range =
+                    TimeRange { start: wanted.start.plus_ms(bucket.saturating_neg()), end: wanted.end.plus_ms(bucket) };
                 let set = self.query.select(selector, range, projection)?;
                 let origin = Origin::Store {
                     set: set.as_ref(),
@@ -202,6 +206,7 @@ fn one_series(
             scratch.buffer.clear();
             set.read(index, *range, &mut scratch.buffer)?;
             frame.buckets.apply(&mut scratch.buffer);
+            batch.see_downsampled(&scratch.buffer, selector_span(&frame.call.args[0]));
             scratch.samples.load(&scratch.buffer, frame.with_starts);
             if scratch.samples.weight() == 0 {
                 return Ok(());
@@ -233,7 +238,13 @@ fn one_series(
         let end = frame.lookup.time(step_time);
         let start = end.saturating_sub(frame.range_ms);
         let newest = end.saturating_add(frame.after);
-        if frame.range_ms > 0 || frame.before > 0 {
+        let extended = frame.before > 0;
+        let buckets = if frame.range_ms > 0 && !extended { samples.whole_buckets(start, end) } else { None };
+        if let Some((after, until)) = buckets {
+            cursor = Cursor::between(samples, after, until);
+        } else if samples.is_downsampled() {
+            cursor = Cursor::between(samples, start.saturating_sub(frame.before), newest);
+        } else if frame.range_ms > 0 || frame.before > 0 {
             cursor.advance(samples, start.saturating_sub(frame.before), newest);
         }
         if cursor.is_empty() {
@@ -251,10 +262,12 @@ fn one_series(
         for (slot, column) in env.scalars.iter_mut().zip(frame.scalars) {
             *slot = column[step];
         }
+        let (start, end) = buckets.unwrap_or((start, end));
         let bounds = Bounds {
             start,
             end,
-            range_ms: frame.range_ms,
+            range_ms: buckets.map_or(frame.range_ms, |(start, end)| end - start),
+            share: buckets.map_or(1.0, |(start, end)| frame.range_ms as f64 / (end - start) as f64),
             step_time,
             anchored: frame.anchored,
             smoothed: frame.smoothed,

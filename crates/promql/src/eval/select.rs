@@ -12,7 +12,7 @@ use super::account::SampleStats;
 use super::series::{Series, Steps, histogram_samples};
 use super::windows::Samples;
 use super::{Evaluator, Query};
-use crate::annotations::Annotations;
+use crate::annotations::{Annotations, Notice};
 use crate::ast::{At, VectorSelector};
 use crate::engine::{MatrixSeries, QueryError};
 
@@ -33,6 +33,16 @@ pub(crate) struct Batch {
     pub(crate) series: Vec<Series>,
     pub(crate) stats: SampleStats,
     pub(crate) notes: Annotations,
+}
+
+impl Batch {
+    /// Says so where samples are what is left of downsampled data.
+    pub(crate) fn see_downsampled(&mut self, buffer: &SampleBuffer, position: usize) {
+        if !buffer.aggregates.is_empty() {
+            self.notes.add(Notice::DownsampledData.at(position));
+            self.stats.note_downsampled(buffer);
+        }
+    }
 }
 
 /// Receives the series of a vector in portions.
@@ -70,6 +80,14 @@ impl Lookup {
 }
 
 impl<'q> Query<'q> {
+    /// What an instant selector reads for steps from `first` to `last`: back to the lookback, and further where downsampled
+    /// data may stand for a longer time.
+    pub(crate) fn instant_range(&self, first: i64, last: i64) -> TimeRange {
+        let range = TimeRange::new(first.saturating_sub(self.lookback_ms - 1), last);
+        let bucket = self.source.longest_bucket_ms(self.tenant, range);
+        TimeRange { start: range.start.plus_ms(bucket.saturating_neg()), ..range }
+    }
+
     pub(crate) fn select(
         &self,
         selector: &VectorSelector,
@@ -145,15 +163,17 @@ impl Evaluator<'_> {
         }
         let (query, steps, lookup, buckets) = (self.query, self.steps, Lookup::of(selector), self.buckets);
         let (first, last) = lookup.extent(steps);
-        let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
+        let range = query.instant_range(first, last);
         let set = query.select(selector, range, projection)?;
         let set = set.as_ref();
+        let position = selector.span.start;
         self.for_each_series(
             set.len(),
             |index, scratch, batch| {
                 scratch.buffer.clear();
                 set.read(index, range, &mut scratch.buffer)?;
                 buckets.apply(&mut scratch.buffer);
+                batch.see_downsampled(&scratch.buffer, position);
                 let mut series = Series { ..Series::new(model::Labels::empty()) };
                 let mut taken = 0;
                 sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
@@ -182,15 +202,17 @@ impl Evaluator<'_> {
         let (query, steps) = (self.query, self.steps);
         let lookup = Lookup::of(selector);
         let (first, last) = lookup.extent(steps);
-        let range = TimeRange::new(first.saturating_sub(query.lookback_ms - 1), last);
+        let range = query.instant_range(first, last);
         let set = query.select(selector, range, None)?;
         let set = set.as_ref();
+        let position = selector.span.start;
         let mut all = Vec::new();
         self.for_each_series(
             set.len(),
             |index, scratch, batch| {
                 scratch.buffer.clear();
                 set.read(index, range, &mut scratch.buffer)?;
+                batch.see_downsampled(&scratch.buffer, position);
                 let mut column = vec![stale_nan(); steps.count];
                 let mut taken = 0;
                 sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
@@ -230,6 +252,10 @@ impl Evaluator<'_> {
             query.check()?;
             buffer.clear();
             set.read(index, range, &mut buffer)?;
+            if !buffer.aggregates.is_empty() {
+                self.notes.add(Notice::DownsampledData.at(matrix.selector.span.start));
+                self.stats.note_downsampled(&buffer);
+            }
             samples.load(&buffer, false);
             if before > 0 && !samples.histograms.is_empty() {
                 let modifier = if matrix.selector.anchored { "anchored" } else { "smoothed" };
@@ -288,7 +314,8 @@ pub(crate) fn sample_times(buffer: &SampleBuffer, steps: Steps, lookup: Lookup, 
     times
 }
 
-/// Calls `visit` for every step that has a live sample: the newest one with `time - lookback < t <= time`.
+/// Calls `visit` for every step that has a live sample: the newest one with `time - lookback < t <= time`. A sample of
+/// downsampled data stands for the time of its bucket as well.
 fn sweep(buffer: &SampleBuffer, steps: Steps, lookup: Lookup, lookback_ms: i64, mut visit: impl FnMut(usize, Row<'_>)) {
     let mut next = 0;
     for step in 0..steps.count {
@@ -297,7 +324,8 @@ fn sweep(buffer: &SampleBuffer, steps: Steps, lookup: Lookup, lookback_ms: i64, 
             next += 1;
         }
         let Some(row) = next.checked_sub(1) else { continue };
-        if buffer.timestamps[row] <= time.saturating_sub(lookback_ms) {
+        let bucket_ms = buffer.aggregate(row).map_or(0, |a| a.span_ms);
+        if buffer.timestamps[row] <= time.saturating_sub(lookback_ms.saturating_add(bucket_ms)) {
             continue;
         }
         let at = buffer.histograms.binary_search_by_key(&(row as u32), |(r, _)| *r);

@@ -34,6 +34,7 @@ impl Evaluator<'_> {
             |index, scratch, batch| {
                 scratch.buffer.clear();
                 set.read(index, range, &mut scratch.buffer)?;
+                batch.see_downsampled(&scratch.buffer, position);
                 scratch.samples.load(&scratch.buffer, false);
                 let samples = &scratch.samples;
                 let mut series = Series::new(set.labels(index));

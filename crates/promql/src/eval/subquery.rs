@@ -39,6 +39,7 @@ impl Evaluator<'_> {
         let mut inner = Evaluator { buckets: Buckets::Needed, ..Evaluator::new(self.query, steps) };
         let value = inner.eval(&subquery.expr)?;
         self.notes.merge(inner.notes);
+        self.stats.add_downsampled(inner.stats.downsampled);
         let series = match value {
             Evaluated::Vector(series) => series,
             Evaluated::Scalar(column) => vec![Series::of_scalar(column)],

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{FloatHistogram, SampleBuffer, is_stale};
+use model::{Aggregate, FloatHistogram, SampleBuffer, is_stale};
 
 use super::series::histogram_samples;
 
@@ -17,6 +17,12 @@ pub(crate) struct Samples {
     pub(crate) histograms: Vec<Arc<FloatHistogram>>,
     /// As long as `histograms`, or empty where start timestamps are not wanted.
     pub(crate) histogram_starts: Vec<i64>,
+    /// What each float stands for: as long as `floats` where the data was downsampled, else empty.
+    pub(crate) aggregates: Vec<Aggregate>,
+    /// How many histograms each one stands for: as long as `histograms` where the data was downsampled, else empty.
+    pub(crate) histogram_counts: Vec<u32>,
+    /// Start (open) and end (closed) of the buckets of downsampled data, in order of time.
+    buckets: Vec<(i64, i64)>,
     /// `weights[i]` is what the first `i` histograms weigh together.
     weights: Vec<usize>,
 }
@@ -29,12 +35,18 @@ impl Samples {
         self.histogram_times.clear();
         self.histograms.clear();
         self.histogram_starts.clear();
+        self.aggregates.clear();
+        self.histogram_counts.clear();
+        self.buckets.clear();
         self.weights.clear();
     }
 
     /// Takes the samples of a buffer. Start timestamps are taken only if wanted.
     pub(crate) fn load(&mut self, buffer: &SampleBuffer, with_starts: bool) {
         self.clear();
+        if !buffer.aggregates.is_empty() {
+            self.load_aggregates(buffer);
+        }
         if buffer.histograms.is_empty() && !with_starts {
             let live = |(_, v): &(&i64, &f64)| !is_stale(**v);
             let pairs = buffer.timestamps.iter().zip(&buffer.values).filter(live);
@@ -65,6 +77,51 @@ impl Samples {
         }
     }
 
+    /// Fills the columns of downsampled data.
+    fn load_aggregates(&mut self, buffer: &SampleBuffer) {
+        let mut aggregates = buffer.aggregates.iter().peekable();
+        let mut histograms = buffer.histograms.iter().peekable();
+        for (row, (time, value)) in buffer.timestamps.iter().zip(&buffer.values).enumerate() {
+            let aggregate = aggregates.next_if(|(at, _)| *at as usize == row).map(|(_, a)| *a);
+            if let Some(aggregate) = aggregate {
+                let bucket = Aggregate::bucket(*time, aggregate.span_ms);
+                if self.buckets.last() != Some(&bucket) {
+                    self.buckets.push(bucket);
+                }
+            }
+            if let Some((_, histogram)) = histograms.next_if(|(at, _)| *at as usize == row) {
+                if !is_stale(histogram.sum) {
+                    self.histogram_counts.push(aggregate.map_or(1, |a| a.count));
+                }
+            } else if !is_stale(*value) {
+                self.aggregates.push(aggregate.unwrap_or(Aggregate::of_one(*value, 0)));
+            }
+        }
+    }
+
+    /// True where a part of the samples stands for others that were downsampled away.
+    pub(crate) fn is_downsampled(&self) -> bool {
+        !self.buckets.is_empty()
+    }
+
+    /// Start (open) and end (closed) of the whole buckets that stand for a range whose edges lie within buckets of downsampled
+    /// data: the edges go to the nearest ends of buckets. `None` where the range can stay as it is.
+    pub(crate) fn whole_buckets(&self, start: i64, end: i64) -> Option<(i64, i64)> {
+        let around = |time: i64| {
+            let at = self.buckets.partition_point(|(_, end)| *end <= time);
+            self.buckets.get(at).copied().filter(|(start, _)| *start < time)
+        };
+        let nearest = |time: i64| around(time).map_or(time, |(a, b)| if time - a < b - time { a } else { b });
+        let whole = (nearest(start), nearest(end));
+        if whole == (start, end) {
+            return None;
+        }
+        if whole.0 < whole.1 {
+            return Some(whole);
+        }
+        around(start + (end - start) / 2).or_else(|| around(end)).or_else(|| around(start))
+    }
+
     pub(crate) fn push_histogram(&mut self, time: i64, histogram: Arc<FloatHistogram>) {
         if self.weights.is_empty() {
             self.weights.push(0);
@@ -93,6 +150,15 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// The samples with `after < t <= until`, wherever the last window was.
+    pub(crate) fn between(samples: &Samples, after: i64, until: i64) -> Self {
+        let range = |times: &[i64]| {
+            let end = times.partition_point(|t| *t <= until);
+            (times[..end].partition_point(|t| *t <= after), end)
+        };
+        Cursor { floats: range(&samples.float_times), histograms: range(&samples.histogram_times) }
+    }
+
     /// Moves on to the samples with `after < t <= until`.
     pub(crate) fn advance(&mut self, samples: &Samples, after: i64, until: i64) {
         move_range(&mut self.floats, &samples.float_times, after, until);
@@ -123,10 +189,12 @@ impl Cursor {
         Window {
             float_times: &samples.float_times[f.clone()],
             floats: &samples.floats[f.clone()],
-            float_starts: samples.float_starts.get(f).unwrap_or(&[]),
+            float_starts: samples.float_starts.get(f.clone()).unwrap_or(&[]),
+            aggregates: samples.aggregates.get(f).unwrap_or(&[]),
             histogram_times: &samples.histogram_times[h.clone()],
             histograms: &samples.histograms[h.clone()],
-            histogram_starts: samples.histogram_starts.get(h).unwrap_or(&[]),
+            histogram_starts: samples.histogram_starts.get(h.clone()).unwrap_or(&[]),
+            histogram_counts: samples.histogram_counts.get(h).unwrap_or(&[]),
             bounds,
         }
     }
@@ -148,8 +216,11 @@ pub(crate) struct Bounds {
     pub(crate) start: i64,
     /// Milliseconds; samples at this very time are inside.
     pub(crate) end: i64,
-    /// Length as written, in milliseconds.
+    /// Length as written, or of the whole buckets of downsampled data that stand for the range, in milliseconds.
     pub(crate) range_ms: i64,
+    /// The length as written by `range_ms`: other than 1 only where whole buckets of downsampled data stand for the range. What
+    /// grows with the length of a range is multiplied by it.
+    pub(crate) share: f64,
     /// Time of the step.
     pub(crate) step_time: i64,
     /// The window also holds the samples before the range, up to the lookback.
@@ -169,10 +240,35 @@ pub(crate) struct Window<'a> {
     pub(crate) histograms: &'a [Arc<FloatHistogram>],
     /// Start timestamps, empty where they are not wanted.
     pub(crate) histogram_starts: &'a [i64],
+    /// What each float stands for, empty for raw data.
+    pub(crate) aggregates: &'a [Aggregate],
+    /// How many histograms each one stands for, empty for raw data.
+    pub(crate) histogram_counts: &'a [u32],
     pub(crate) bounds: Bounds,
 }
 
-impl Window<'_> {
+impl<'a> Window<'a> {
+    /// Number of floats before downsampling.
+    pub(crate) fn float_count(&self) -> u64 {
+        if self.aggregates.is_empty() {
+            return self.floats.len() as u64;
+        }
+        self.aggregates.iter().map(|a| u64::from(a.count)).sum()
+    }
+
+    /// Number of histograms before downsampling.
+    pub(crate) fn histogram_count(&self) -> u64 {
+        if self.histogram_counts.is_empty() {
+            return self.histograms.len() as u64;
+        }
+        self.histogram_counts.iter().map(|n| u64::from(*n)).sum()
+    }
+
+    /// The aggregate of a float that stands for more than itself: it tells what happened since the float before.
+    pub(crate) fn gap_before(&self, float: usize) -> Option<&'a Aggregate> {
+        self.aggregates.get(float).filter(|a| a.count > 1)
+    }
+
     pub(crate) fn has_both_kinds(&self) -> bool {
         !self.floats.is_empty() && !self.histograms.is_empty()
     }
@@ -181,6 +277,6 @@ impl Window<'_> {
 impl Bounds {
     /// No range: a single time.
     pub(crate) fn instant(time: i64) -> Self {
-        Bounds { start: time, end: time, range_ms: 0, step_time: time, anchored: false, smoothed: false }
+        Bounds { start: time, end: time, range_ms: 0, share: 1.0, step_time: time, anchored: false, smoothed: false }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{FloatHistogram, SampleValue};
+use model::{Aggregate, FloatHistogram, SampleValue};
 
 use super::RangeEnv;
 use super::rate::is_start_reset;
@@ -15,10 +15,13 @@ struct Point<'a> {
     time: i64,
     float: f64,
     histogram: Option<&'a Arc<FloatHistogram>>,
+    /// What is known of the floats between the one before and this one.
+    gap: Option<&'a Aggregate>,
 }
 
 pub(crate) fn resets(w: &Window<'_>, _: &mut RangeEnv<'_>) -> Result<Option<SampleValue>, QueryError> {
-    Ok(count_pairs(w, |previous, current| {
+    let resets_in = |gap: &Aggregate| gap.resets;
+    Ok(count_pairs(w, resets_in, |previous, current| {
         let starts_anew = || is_start_reset((previous.start, previous.time), (current.start, current.time));
         match (previous.histogram, current.histogram) {
             (None, None) => current.float < previous.float || starts_anew(),
@@ -29,26 +32,35 @@ pub(crate) fn resets(w: &Window<'_>, _: &mut RangeEnv<'_>) -> Result<Option<Samp
 }
 
 pub(crate) fn changes(w: &Window<'_>, _: &mut RangeEnv<'_>) -> Result<Option<SampleValue>, QueryError> {
-    Ok(count_pairs(w, |previous, current| match (previous.histogram, current.histogram) {
+    let changes_in = |gap: &Aggregate| gap.changes;
+    Ok(count_pairs(w, changes_in, |previous, current| match (previous.histogram, current.histogram) {
         (None, None) => current.float != previous.float && !(current.float.is_nan() && previous.float.is_nan()),
         (Some(before), Some(now)) => !now.same_data(before),
         _ => true,
     }))
 }
 
-fn count_pairs(w: &Window<'_>, differs: impl Fn(&Point<'_>, &Point<'_>) -> bool) -> Option<SampleValue> {
+fn count_pairs(
+    w: &Window<'_>,
+    within: fn(&Aggregate) -> u32,
+    differs: impl Fn(&Point<'_>, &Point<'_>) -> bool,
+) -> Option<SampleValue> {
     let points = merged(w);
     let mut points = points.as_slice();
     if w.bounds.anchored {
         // The last sample at or before the start of the range is the first to compare with; older ones do not count.
-        let within = points.partition_point(|p| p.time <= w.bounds.start);
-        if within == points.len() {
+        let inside = points.partition_point(|p| p.time <= w.bounds.start);
+        if inside == points.len() {
             return None;
         }
-        points = &points[within.saturating_sub(1)..];
+        points = &points[inside.saturating_sub(1)..];
     }
-    let count = points.windows(2).filter(|pair| differs(&pair[0], &pair[1])).count();
-    Some(SampleValue::Float(count as f64))
+    let count = |pair: &[Point<'_>]| match pair[1].gap {
+        Some(gap) => within(gap),
+        None => u32::from(differs(&pair[0], &pair[1])),
+    };
+    let count: u64 = points.windows(2).map(|pair| u64::from(count(pair))).sum();
+    Some(SampleValue::Float(count as f64 * w.bounds.share))
 }
 
 fn merged<'a>(w: &Window<'a>) -> Vec<Point<'a>> {
@@ -58,6 +70,7 @@ fn merged<'a>(w: &Window<'a>) -> Vec<Point<'a>> {
         time: w.float_times[i],
         float: *v,
         histogram: None,
+        gap: w.gap_before(i),
     }));
     if !w.histograms.is_empty() {
         points.extend(w.histograms.iter().enumerate().map(|(i, h)| Point {
@@ -65,6 +78,7 @@ fn merged<'a>(w: &Window<'a>) -> Vec<Point<'a>> {
             time: w.histogram_times[i],
             float: 0.0,
             histogram: Some(h),
+            gap: None,
         }));
         points.sort_by_key(|p| p.time);
     }

@@ -99,8 +99,10 @@ fn float_change(w: &Window<'_>, is_counter: bool) -> Option<f64> {
         let within = w.floats.get(from..until).unwrap_or(&[]);
         let mut previous = left;
         let mut lost = 0.0;
-        for v in within.iter().copied().chain([right]) {
-            if v < previous {
+        for (at, v) in (from..).zip(within.iter().copied()).chain([(until, right)]) {
+            if let Some(gap) = w.gap_before(at) {
+                lost += gap.lost;
+            } else if v < previous {
                 lost += previous;
             }
             previous = v;

@@ -68,11 +68,43 @@ impl SeenHints {
 }
 
 pub(crate) fn sum_histograms(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Option<SampleValue> {
-    let mut sum = HistogramSum::new((*w.histograms[0]).clone());
-    fold(w, env, |h| sum.add(h).map(|m| m.bounds_reconciled)).then(|| histogram(sum.finish()))
+    let mut sum = HistogramSum::new(weighted(w, 0));
+    let mut next = 1;
+    let whole = fold(w, env, |h| {
+        let merged = if w.histogram_counts.is_empty() { sum.add(h) } else { sum.add(&weighted(w, next)) };
+        next += 1;
+        merged.map(|m| m.bounds_reconciled)
+    });
+    whole.then(|| {
+        let mut sum = sum.finish();
+        if w.bounds.share != 1.0 {
+            sum.mul(w.bounds.share);
+        }
+        histogram(sum)
+    })
+}
+
+/// A histogram of downsampled data stands for all that were there since the one kept before.
+fn weighted(w: &Window<'_>, at: usize) -> FloatHistogram {
+    let mut h = (*w.histograms[at]).clone();
+    if let Some(count) = w.histogram_counts.get(at) {
+        h.mul(f64::from(*count));
+    }
+    h
 }
 
 pub(crate) fn avg_histograms(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Option<SampleValue> {
+    if !w.histogram_counts.is_empty() {
+        let count = w.histogram_count() as f64 * w.bounds.share;
+        let sum = sum_histograms(w, env)?;
+        return Some(match sum {
+            SampleValue::Histogram(mut h) => {
+                Arc::make_mut(&mut h).div(count);
+                SampleValue::Histogram(h)
+            }
+            other => other,
+        });
+    }
     let mut mean = HistogramMean::new((*w.histograms[0]).clone());
     fold(w, env, |h| mean.add(h)).then(|| histogram(mean.finish()))
 }

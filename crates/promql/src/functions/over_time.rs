@@ -1,5 +1,6 @@
 //! The `*_over_time` family.
 
+use model::Aggregate;
 use model::SampleValue::{self, Float, Histogram};
 use model::histogram::kahan_inc;
 
@@ -21,7 +22,7 @@ pub(crate) fn present(_: &Window<'_>, _: &mut RangeEnv<'_>) -> Outcome {
 }
 
 pub(crate) fn count(w: &Window<'_>, _: &mut RangeEnv<'_>) -> Outcome {
-    float((w.floats.len() + w.histograms.len()) as f64)
+    float((w.float_count() + w.histogram_count()) as f64 * w.bounds.share)
 }
 
 /// Refuses a mix of floats and histograms.
@@ -49,8 +50,16 @@ pub(crate) fn sum(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
     if w.floats.is_empty() {
         return Ok(sum_histograms(w, env));
     }
-    let (sum, error) = w.floats.iter().fold((0.0, 0.0), |(sum, error), v| kahan_inc(*v, sum, error));
-    float(if sum.is_infinite() { sum } else { sum + error })
+    if !w.aggregates.is_empty() {
+        return float(total(w.aggregates.iter().map(|a| a.sum)) * w.bounds.share);
+    }
+    float(total(w.floats.iter().copied()))
+}
+
+/// The compensated sum.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, error) = values.fold((0.0, 0.0), |(sum, error), v| kahan_inc(v, sum, error));
+    if sum.is_infinite() { sum } else { sum + error }
 }
 
 /// The mean is the compensated sum divided by the count, until the sum would overflow; from there on it is built step by
@@ -61,6 +70,9 @@ pub(crate) fn avg(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
     }
     if w.floats.is_empty() {
         return Ok(avg_histograms(w, env));
+    }
+    if !w.aggregates.is_empty() {
+        return float(total(w.aggregates.iter().map(|a| a.sum)) / w.float_count() as f64);
     }
     let mut mean = Mean::new(w.floats[0]);
     w.floats[1..].iter().for_each(|v| mean.add(*v));
@@ -129,34 +141,41 @@ pub(crate) fn time_of_last(w: &Window<'_>, _: &mut RangeEnv<'_>) -> Outcome {
     Ok(time.map(|t| Float(*t as f64 / 1000.0)))
 }
 
-/// The sample that no later one beats: time and value.
-fn best(w: &Window<'_>, env: &mut RangeEnv<'_>, beats: fn(f64, f64) -> bool) -> Option<(i64, f64)> {
+/// The sample that no later one beats: time and value. `extreme` tells which value of an aggregate may be it.
+fn best(
+    w: &Window<'_>,
+    env: &mut RangeEnv<'_>,
+    beats: fn(f64, f64) -> bool,
+    extreme: fn(&Aggregate) -> f64,
+) -> Option<(i64, f64)> {
     if !has_floats(w, env) {
         return None;
     }
-    let mut best = (w.float_times[0], w.floats[0]);
-    for (time, v) in w.float_times.iter().zip(w.floats) {
-        if beats(*v, best.1) || best.1.is_nan() {
-            best = (*time, *v);
+    let value = |at: usize| w.aggregates.get(at).map_or(w.floats[at], extreme);
+    let mut best = (w.float_times[0], value(0));
+    for (at, time) in w.float_times.iter().enumerate() {
+        let v = value(at);
+        if beats(v, best.1) || best.1.is_nan() {
+            best = (*time, v);
         }
     }
     Some(best)
 }
 
 pub(crate) fn max(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
-    Ok(best(w, env, |new, old| new > old).map(|(_, v)| Float(v)))
+    Ok(best(w, env, |new, old| new > old, |a| a.max).map(|(_, v)| Float(v)))
 }
 
 pub(crate) fn min(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
-    Ok(best(w, env, |new, old| new < old).map(|(_, v)| Float(v)))
+    Ok(best(w, env, |new, old| new < old, |a| a.min).map(|(_, v)| Float(v)))
 }
 
 pub(crate) fn time_of_max(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
-    Ok(best(w, env, |new, old| new >= old).map(|(t, _)| Float(t as f64 / 1000.0)))
+    Ok(best(w, env, |new, old| new >= old, |a| a.max).map(|(t, _)| Float(t as f64 / 1000.0)))
 }
 
 pub(crate) fn time_of_min(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {
-    Ok(best(w, env, |new, old| new <= old).map(|(t, _)| Float(t as f64 / 1000.0)))
+    Ok(best(w, env, |new, old| new <= old, |a| a.min).map(|(t, _)| Float(t as f64 / 1000.0)))
 }
 
 pub(crate) fn quantile(w: &Window<'_>, env: &mut RangeEnv<'_>) -> Outcome {

@@ -86,9 +86,10 @@ fn extrapolated(w: &Window<'_>, env: &mut RangeEnv<'_>, is_counter: bool, is_rat
         let increase = if is_counter { float_increase(w, env) } else { w.floats.last()? - w.floats.first()? };
         let first = w.floats[0];
         let starts = if is_counter { w.float_starts } else { &[] };
-        let (factor, adds_first) = extrapolation(w, w.float_times, starts, is_counter, is_rate, |sampled| {
-            (increase > 0.0 && first >= 0.0).then(|| sampled * (first / increase))
-        })?;
+        let (factor, adds_first) =
+            extrapolation(w, (w.float_times, w.float_count()), starts, is_counter, is_rate, |sampled| {
+                (increase > 0.0 && first >= 0.0).then(|| sampled * (first / increase))
+            })?;
         let increase = if adds_first { increase + first } else { increase };
         return Some(SampleValue::Float(increase * factor));
     }
@@ -98,10 +99,11 @@ fn extrapolated(w: &Window<'_>, env: &mut RangeEnv<'_>, is_counter: bool, is_rat
     }
     let first = &w.histograms[0];
     let starts = if is_counter { w.histogram_starts } else { &[] };
-    let (factor, adds_first) = extrapolation(w, w.histogram_times, starts, is_counter, is_rate, |sampled| {
-        let grown = result.as_ref().map(|h: &FloatHistogram| h.count).filter(|c| *c > 0.0)?;
-        (first.count >= 0.0).then(|| sampled * (first.count / grown))
-    })?;
+    let (factor, adds_first) =
+        extrapolation(w, (w.histogram_times, w.histogram_count()), starts, is_counter, is_rate, |sampled| {
+            let grown = result.as_ref().map(|h: &FloatHistogram| h.count).filter(|c| *c > 0.0)?;
+            (first.count >= 0.0).then(|| sampled * (first.count / grown))
+        })?;
     let mut result = match result {
         None => (**first).clone(),
         Some(mut sum) => {
@@ -120,8 +122,10 @@ fn float_increase(w: &Window<'_>, env: &mut RangeEnv<'_>) -> f64 {
     let values = w.floats;
     let mut increase = values[values.len() - 1] - values[0];
     if w.float_starts.is_empty() {
-        for pair in values.windows(2) {
-            if pair[1] < pair[0] {
+        for (before, pair) in values.windows(2).enumerate() {
+            if let Some(gap) = w.gap_before(before + 1) {
+                increase += gap.lost;
+            } else if pair[1] < pair[0] {
                 increase += pair[0];
             }
         }
@@ -129,7 +133,9 @@ fn float_increase(w: &Window<'_>, env: &mut RangeEnv<'_>) -> f64 {
     }
     note_overlap(env, w.float_starts, w.float_times);
     for at in 1..values.len() {
-        if values[at] < values[at - 1] || is_reset_between(w.float_starts, w.float_times, at) {
+        if let Some(gap) = w.gap_before(at) {
+            increase += gap.lost;
+        } else if values[at] < values[at - 1] || is_reset_between(w.float_starts, w.float_times, at) {
             increase += values[at - 1];
         }
     }
@@ -143,14 +149,14 @@ fn float_increase(w: &Window<'_>, env: &mut RangeEnv<'_>) -> f64 {
 /// extended by half a distance. A counter is not extended below zero.
 fn extrapolation(
     w: &Window<'_>,
-    times: &[i64],
+    (times, count): (&[i64], u64),
     starts: &[i64],
     is_counter: bool,
     is_rate: bool,
     duration_to_zero: impl Fn(f64) -> Option<f64>,
 ) -> Option<(f64, bool)> {
     let (first, last) = (*times.first()?, *times.last()?);
-    let gaps = times.len() - 1;
+    let gaps = count - 1;
     let seconds = |ms: i64| ms as f64 / 1000.0;
     let mut to_start = seconds(first - w.bounds.start);
     let mut to_end = seconds(w.bounds.end - last);
@@ -180,6 +186,8 @@ fn extrapolation(
     let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
     if is_rate {
         factor /= seconds(w.bounds.range_ms);
+    } else {
+        factor *= w.bounds.share;
     }
     Some((factor, start.is_some()))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::{
     CounterResetHint, FloatHistogram, LabelRequest, Labels, Matcher, Sample, SampleBuffer, SampleValue, SelectRequest,
-    SeriesSet, SeriesSource, SourceError, TimeRange, Timestamp, is_stale, stale_nan,
+    SeriesSet, SeriesSource, SourceError, Tenant, TimeRange, Timestamp, is_stale, stale_nan,
 };
 
 use super::TestingError;
@@ -46,12 +46,17 @@ impl MemorySource {
         Ok(())
     }
 
+    /// Puts a series with all its samples in place of what is there; the buffer may hold downsampled data.
+    pub fn put(&mut self, labels: Labels, samples: SampleBuffer) {
+        self.series.insert(labels, Arc::new(samples));
+    }
+
     fn matching<'a>(&'a self, matcher_sets: &'a [Vec<Matcher>], range: TimeRange) -> impl Iterator<Item = &'a Labels> {
         self.series
             .iter()
             .filter(move |(labels, samples)| {
                 let selected = matcher_sets.is_empty() || matcher_sets.iter().any(|set| matches_all(labels, set));
-                selected && !within(&samples.timestamps, range).is_empty()
+                selected && !samples.rows_in(range).is_empty()
             })
             .map(|(labels, _)| labels)
     }
@@ -59,12 +64,6 @@ impl MemorySource {
 
 fn matches_all(labels: &Labels, matchers: &[Matcher]) -> bool {
     matchers.iter().all(|m| m.matches(labels.get(&m.name).unwrap_or("")))
-}
-
-fn within(timestamps: &[i64], range: TimeRange) -> std::ops::Range<usize> {
-    let start = timestamps.partition_point(|t| Timestamp(*t) < range.start);
-    let end = timestamps.partition_point(|t| Timestamp(*t) <= range.end);
-    start..end.max(start)
 }
 
 fn last_histogram(buffer: &SampleBuffer) -> Option<&Arc<FloatHistogram>> {
@@ -137,15 +136,7 @@ impl SeriesSet for MemorySet {
 
     fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
         let samples = &self.series[index].1;
-        let mut histograms = samples.histograms.iter().peekable();
-        for row in within(&samples.timestamps, range) {
-            while histograms.next_if(|(at, _)| (*at as usize) < row).is_some() {}
-            match histograms.next_if(|(at, _)| *at as usize == row) {
-                Some((_, histogram)) => out.push_histogram(samples.timestamps[row], Arc::clone(histogram)),
-                None => out.push_float(samples.timestamps[row], samples.values[row]),
-            }
-            out.set_last_start(samples.start_timestamps.get(row).copied().unwrap_or(0));
-        }
+        samples.rows_in(range).for_each(|row| out.push_row(samples, row));
         Ok(())
     }
 }
@@ -156,10 +147,15 @@ impl SeriesSource for MemorySource {
             .series
             .iter()
             .filter(|(labels, _)| matches_all(labels, request.matchers))
-            .filter(|(_, samples)| !within(&samples.timestamps, request.range).is_empty())
+            .filter(|(_, samples)| !samples.rows_in(request.range).is_empty())
             .map(|(labels, samples)| (labels.clone(), Arc::clone(samples)))
             .collect();
         Ok(Box::new(MemorySet { series }))
+    }
+
+    fn longest_bucket_ms(&self, _: &Tenant, _: TimeRange) -> i64 {
+        let aggregates = self.series.values().flat_map(|samples| &samples.aggregates);
+        aggregates.map(|(_, aggregate)| aggregate.span_ms).max().unwrap_or(0)
     }
 
     fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
