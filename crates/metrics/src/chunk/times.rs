@@ -1,7 +1,8 @@
 //! The column of sample times: how many, the first, the last, then the times between them.
 //!
 //! ```text
-//! count | first | last - first | integers
+//! 2 * count     | first | last - first | integers
+//! 2 * count + 1 | first | step                      where all steps are equal
 //! ```
 //!
 //! Strictly increasing milliseconds. The head is enough to know whether a query needs the rest.
@@ -23,8 +24,14 @@ pub(crate) struct Span {
 /// Appends 1 to [`MAX_SAMPLES`] strictly increasing times.
 pub(crate) fn encode(times: &[i64], out: &mut Vec<u8>) {
     let (first, last) = (times[0], times[times.len() - 1]);
-    put_varint(out, times.len() as u64);
+    let step = times.get(1).map_or(1, |second| second.wrapping_sub(first));
+    let is_regular = times.windows(2).all(|w| w[1].wrapping_sub(w[0]) == step);
+    put_varint(out, 2 * times.len() as u64 + u64::from(is_regular));
     put_signed(out, first);
+    if is_regular {
+        put_varint(out, step as u64);
+        return;
+    }
     put_varint(out, last.wrapping_sub(first) as u64);
     let relative: Vec<i64> = times.iter().map(|t| t.wrapping_sub(first)).collect();
     ints::encode(&relative, out);
@@ -32,32 +39,47 @@ pub(crate) fn encode(times: &[i64], out: &mut Vec<u8>) {
 
 /// Reads the head of a column.
 pub(crate) fn span(bytes: &[u8]) -> Result<Span, Damaged> {
-    get_span(&mut Reader(bytes))
+    let (span, _) = get_span(&mut Reader(bytes))?;
+    Ok(span)
 }
 
-fn get_span(reader: &mut Reader<'_>) -> Result<Span, Damaged> {
-    let count = reader.varint()? as usize;
+/// The head, and the step where all are equal.
+fn get_span(reader: &mut Reader<'_>) -> Result<(Span, Option<i64>), Damaged> {
+    let count = reader.varint()?;
+    let (count, is_regular) = ((count / 2) as usize, count % 2 == 1);
     if count == 0 || count > MAX_SAMPLES {
         return Err(Damaged("an impossible number of samples"));
     }
     let first = reader.signed()?;
-    let last = first.wrapping_add(reader.varint()? as i64);
-    Ok(Span { count, range: TimeRange::new(first, last) })
+    let distance = reader.varint()? as i64;
+    let (last, step) = if is_regular {
+        (first.wrapping_add(distance.wrapping_mul(count as i64 - 1)), Some(distance))
+    } else {
+        (first.wrapping_add(distance), None)
+    };
+    if last < first {
+        return Err(Damaged("times are out of order"));
+    }
+    Ok((Span { count, range: TimeRange::new(first, last) }, step))
 }
 
 /// Appends the times to `out` and answers the number of bytes that they took. Fails where there are not `count` of them.
 pub(crate) fn decode(bytes: &[u8], count: usize, out: &mut Vec<i64>) -> Result<usize, Damaged> {
     let mut reader = Reader(bytes);
-    let span = get_span(&mut reader)?;
+    let (span, step) = get_span(&mut reader)?;
     if span.count != count {
         return Err(Damaged("columns differ in length"));
     }
     let begin = out.len();
-    ints::decode(&mut reader, count, out)?;
     let first = span.range.start.ms();
-    let times = &mut out[begin..];
-    times.iter_mut().for_each(|t| *t = t.wrapping_add(first));
-    if !times.is_sorted_by(|a, b| a < b) {
+    if let Some(step) = step {
+        out.extend((0..count as i64).map(|i| first.wrapping_add(step.wrapping_mul(i))));
+    } else {
+        ints::decode(&mut reader, count, out)?;
+        out[begin..].iter_mut().for_each(|t| *t = t.wrapping_add(first));
+    }
+    let times = &out[begin..];
+    if !times.is_sorted_by(|a, b| a < b) || times.last() != Some(&span.range.end.ms()) {
         return Err(Damaged("times are out of order"));
     }
     Ok(bytes.len() - reader.0.len())

@@ -1,7 +1,14 @@
-//! Float columns, bit-exact: the smallest of a constant, decimal-scaled integers with listed exceptions, XOR, and plain bits.
+//! Float columns, bit-exact: a constant, decimals as integers, or the bits as integers.
 //!
-//! Most values that services expose are integers or short decimals, so `v = n / 10^e` with an integer column for `n` is
-//! usually the smallest. A value that does not survive the way there and back, bit by bit, is an exception.
+//! Most values that services expose are integers or short decimals, or sums of such: `v = n / 10^e`, give or take the last
+//! bits that a sum has got wrong. So there is an integer column for `n` and, where needed, one for the distance in units of
+//! the last place. What is no such decimal at all (a stale marker, say) is listed as an exception.
+//!
+//! ```text
+//! SCALED | exponent, flags | [exceptions: count, (row, bits)...] | n | [distances]
+//! ```
+
+use std::cell::RefCell;
 
 use super::ints;
 use crate::bytes::{Damaged, Reader, put_signed, put_varint};
@@ -9,114 +16,164 @@ use crate::bytes::{Damaged, Reader, put_signed, put_varint};
 const CONSTANT: u8 = 0;
 const CONSTANT_INTEGER: u8 = 1;
 const SCALED: u8 = 2;
-const XOR: u8 = 3;
-const PLAIN: u8 = 4;
+const BITS: u8 = 3;
+
+const EXPONENT: u8 = 31;
+const CORRECTED: u8 = 64;
+const EXCEPTIONS: u8 = 128;
 
 const POWERS: [f64; 16] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+/// Farther from the decimal than this many units of the last place, a value is an exception.
+const FARTHEST: u64 = 1 << 16;
+/// Adding and taking away this rounds to an integer what is below 2^51.
+const ROUNDING: f64 = 6_755_399_441_055_744.0;
+const ROUNDED_BELOW: f64 = 2_251_799_813_685_248.0;
 
-/// `v * 10^exponent` as an integer, if that leads back to the same bits.
-fn scaled(bits: u64, exponent: usize) -> Option<i64> {
-    let v = f64::from_bits(bits);
-    let limit = if exponent == 0 { 9.2e18 } else { EXACT };
-    let product = v * POWERS[exponent];
-    if product.is_nan() || product.abs() >= limit {
-        return None;
-    }
-    let integer = product.round() as i64;
-    (unscaled(integer, exponent) == bits).then_some(integer)
+#[derive(Default)]
+struct Scratch {
+    integers: Vec<i64>,
+    distances: Vec<i64>,
+    exceptions: Vec<usize>,
 }
 
-fn unscaled(integer: i64, exponent: usize) -> u64 {
-    (integer as f64 / POWERS[exponent]).to_bits()
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Appends the values given as bits. The reader must know how many there are.
+/// The integer next to `v * power`, and how many units of the last place `v` is off the float that the integer stands for.
+#[inline]
+fn scaled(bits: u64, power: f64) -> (i64, i64) {
+    let product = f64::from_bits(bits) * power;
+    let rounded = if product.abs() < ROUNDED_BELOW { (product + ROUNDING) - ROUNDING } else { product };
+    let integer = rounded as i64;
+    (integer, bits.wrapping_sub(unscaled(integer, power)) as i64)
+}
+
+#[inline]
+fn unscaled(integer: i64, power: f64) -> u64 {
+    (integer as f64 / power).to_bits()
+}
+
+/// Appends the values given as bits, at most [`super::MAX_SAMPLES`]. The reader must know how many there are.
 pub(crate) fn encode(bits: &[u64], out: &mut Vec<u8>) {
     let Some(&first) = bits.first() else { return };
     if bits.iter().all(|b| *b == first) {
-        match scaled(first, 0) {
-            Some(integer) => {
+        match scaled(first, 1.0) {
+            (integer, 0) => {
                 out.push(CONSTANT_INTEGER);
                 put_signed(out, integer);
             }
-            None => {
+            _ => {
                 out.push(CONSTANT);
                 out.extend_from_slice(&first.to_le_bytes());
             }
         }
         return;
     }
-    let begin = out.len();
-    let found = encode_scaled(bits, out);
-    let scaled_len = if found { out.len() - begin } else { usize::MAX };
-    // Two bytes a value and less are hardly ever beaten; the search for something better would only cost time.
-    if scaled_len <= 2 * bits.len() {
-        return;
-    }
-    let best_so_far = scaled_len.min(1 + 8 * bits.len());
-    let candidate = out.len();
-    encode_xor(bits, out);
-    if out.len() - candidate < best_so_far {
-        out.drain(begin..candidate);
-        return;
-    }
-    out.truncate(candidate);
-    if scaled_len <= 1 + 8 * bits.len() {
-        return;
-    }
-    out.truncate(begin);
-    out.push(PLAIN);
-    for b in bits {
-        out.extend_from_slice(&b.to_le_bytes());
-    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        let begin = out.len();
+        let is_scaled = encode_scaled(bits, scratch, out);
+        if is_scaled && out.len() - begin <= 4 * bits.len() {
+            return;
+        }
+        let candidate = out.len();
+        out.push(BITS);
+        scratch.integers.clear();
+        scratch.integers.extend(bits.iter().map(|b| *b as i64));
+        ints::encode(&scratch.integers, out);
+        if is_scaled && candidate - begin <= out.len() - candidate {
+            out.truncate(candidate);
+        } else {
+            out.drain(begin..candidate);
+        }
+    });
 }
 
-/// The exponent that suits the values, if few enough of them are exceptions.
-fn exponent_for(bits: &[u64]) -> Option<usize> {
-    let allowed = bits.len() / 8 + 1;
-    let mut exceptions = 0;
-    let mut exponent = 0;
-    for &b in bits {
-        if scaled(b, exponent).is_some() {
-            continue;
-        }
-        match (exponent + 1..POWERS.len()).find(|e| scaled(b, *e).is_some()) {
+/// The smallest power of ten, not below `from`, with which a value is a decimal: exactly, or so closely that it is no chance.
+fn exponent_of(bits: u64, from: usize) -> Option<usize> {
+    (from..POWERS.len()).find(|e| {
+        let (integer, distance) = scaled(bits, POWERS[*e]);
+        let off = f64::from_bits(bits) * POWERS[*e] - integer as f64;
+        distance == 0 || distance.unsigned_abs() <= FARTHEST && off.abs() < 1.0 / 512.0
+    })
+}
+
+/// An exponent that suits most of a few values.
+fn guess_exponent(bits: &[u64]) -> Option<usize> {
+    let step = bits.len().div_ceil(16);
+    let (mut exponent, mut strangers, mut seen) = (0, 0, 0);
+    for b in bits.iter().step_by(step) {
+        seen += 1;
+        match exponent_of(*b, exponent) {
             Some(larger) => exponent = larger,
-            None => exceptions += 1,
-        }
-        if exceptions > allowed {
-            return None;
+            None => strangers += 1,
         }
     }
-    Some(exponent)
+    (strangers * 4 <= seen).then_some(exponent)
 }
 
-fn encode_scaled(bits: &[u64], out: &mut Vec<u8>) -> bool {
-    let Some(exponent) = exponent_for(bits) else { return false };
-    let mut integers = vec![0; bits.len()];
-    let integers = integers.as_mut_slice();
-    let mut exceptions = Vec::new();
-    let mut previous = bits.iter().find_map(|b| scaled(*b, exponent)).unwrap_or(0);
-    for (row, (&b, slot)) in bits.iter().zip(integers.iter_mut()).enumerate() {
-        match scaled(b, exponent) {
-            Some(integer) => previous = integer,
-            None => exceptions.push(row),
-        }
-        *slot = previous;
+/// Appends the column as decimals; answers false, and appends nothing, where too many values are none.
+fn encode_scaled(bits: &[u64], scratch: &mut Scratch, out: &mut Vec<u8>) -> bool {
+    let Some(mut exponent) = guess_exponent(bits) else { return false };
+    while let Some(larger) = scale(bits, exponent, scratch) {
+        exponent = larger;
     }
+    let Scratch { integers, distances, exceptions } = scratch;
     if exceptions.len() > bits.len() / 4 + 1 {
         return false;
     }
+    let is_corrected = distances.iter().any(|d| *d != 0);
+    let flags = if is_corrected { CORRECTED } else { 0 } | if exceptions.is_empty() { 0 } else { EXCEPTIONS };
     out.push(SCALED);
-    out.push(exponent as u8);
-    put_varint(out, exceptions.len() as u64);
-    for row in exceptions {
-        put_varint(out, row as u64);
-        out.extend_from_slice(&bits[row].to_le_bytes());
+    out.push(exponent as u8 | flags);
+    if !exceptions.is_empty() {
+        put_varint(out, exceptions.len() as u64);
+        for row in exceptions {
+            put_varint(out, *row as u64);
+            out.extend_from_slice(&bits[*row].to_le_bytes());
+        }
     }
     ints::encode(integers, out);
+    if is_corrected {
+        ints::encode(distances, out);
+    }
     true
+}
+
+/// Fills the scratch columns for one exponent. Answers a larger exponent where a value asks for one.
+fn scale(bits: &[u64], exponent: usize, scratch: &mut Scratch) -> Option<usize> {
+    let Scratch { integers, distances, exceptions } = scratch;
+    integers.clear();
+    distances.clear();
+    exceptions.clear();
+    let power = POWERS[exponent];
+    let mut previous = 0;
+    for (row, b) in bits.iter().enumerate() {
+        let (integer, distance) = scaled(*b, power);
+        if distance == 0 {
+            previous = integer;
+            integers.push(integer);
+            distances.push(0);
+            continue;
+        }
+        match exponent_of(*b, exponent) {
+            Some(same) if same == exponent => {
+                previous = integer;
+                integers.push(integer);
+                distances.push(distance);
+            }
+            Some(larger) if exceptions.len() * 16 <= row => return Some(larger),
+            _ => {
+                exceptions.push(row);
+                integers.push(previous);
+                distances.push(0);
+            }
+        }
+        if exceptions.len() > bits.len() / 4 + 1 {
+            break;
+        }
+    }
+    None
 }
 
 /// Appends `count` values to `out` and answers the number of bytes that they took.
@@ -139,138 +196,50 @@ pub(super) fn read(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) ->
             let integer = reader.signed()?;
             out.resize(out.len() + count, integer as f64);
         }
-        SCALED => decode_scaled(reader, count, out)?,
-        XOR => decode_xor(reader, count, out)?,
-        PLAIN => {
-            for _ in 0..count {
-                out.push(f64::from_bits(reader.u64()?));
-            }
-        }
+        SCALED => SCRATCH.with_borrow_mut(|scratch| decode_scaled(reader, count, scratch, out))?,
+        BITS => SCRATCH.with_borrow_mut(|Scratch { integers, .. }| {
+            integers.clear();
+            ints::decode(reader, count, integers)?;
+            out.extend(integers.iter().map(|bits| f64::from_bits(*bits as u64)));
+            Ok(())
+        })?,
         _ => return Err(Damaged("unknown float coding")),
     }
     Ok(())
 }
 
-fn decode_scaled(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Damaged> {
-    let exponent = usize::from(reader.byte()?);
-    if exponent >= POWERS.len() {
-        return Err(Damaged("unknown decimal exponent"));
-    }
-    let exception_count = reader.count(9)?;
+fn decode_scaled(
+    reader: &mut Reader<'_>,
+    count: usize,
+    scratch: &mut Scratch,
+    out: &mut Vec<f64>,
+) -> Result<(), Damaged> {
+    let Scratch { integers, distances, .. } = scratch;
+    let flags = reader.byte()?;
+    let power = *POWERS.get(usize::from(flags & EXPONENT)).ok_or(Damaged("unknown decimal exponent"))?;
+    let exception_count = if flags & EXCEPTIONS != 0 { reader.count(9)? } else { 0 };
     let mut exceptions = *reader;
     for _ in 0..exception_count {
         reader.varint()?;
         reader.u64()?;
     }
-    let mut integers = Vec::with_capacity(count);
-    ints::decode(reader, count, &mut integers)?;
+    integers.clear();
+    ints::decode(reader, count, integers)?;
     let begin = out.len();
-    if exponent == 0 {
+    if flags & CORRECTED != 0 {
+        distances.clear();
+        ints::decode(reader, count, distances)?;
+        let rows = integers.iter().zip(distances.iter());
+        out.extend(rows.map(|(i, d)| f64::from_bits(unscaled(*i, power).wrapping_add(*d as u64))));
+    } else if power == 1.0 {
         out.extend(integers.iter().map(|i| *i as f64));
     } else {
-        let power = POWERS[exponent];
         out.extend(integers.iter().map(|i| *i as f64 / power));
     }
     for _ in 0..exception_count {
         let row = exceptions.varint()? as usize;
         let bits = exceptions.u64()?;
-        *out[begin..].get_mut(row).ok_or(Damaged("an exception lies outside of the chunk"))? = f64::from_bits(bits);
+        *out[begin..].get_mut(row).ok_or(Damaged("an exception lies outside of the column"))? = f64::from_bits(bits);
     }
     Ok(())
-}
-
-/// Gorilla: a zero bit for a repeated value; else whether the last window of meaningful bits is used again, or a new window
-/// of 6 bits for its leading zeros and 6 for its length less one.
-fn encode_xor(bits: &[u64], out: &mut Vec<u8>) {
-    out.push(XOR);
-    let mut writer = BitWriter { out, pending: 0, bits: 0 };
-    let mut previous = bits[0];
-    writer.put(previous, 64);
-    let mut window = (64, 0);
-    for &b in &bits[1..] {
-        let xor = previous ^ b;
-        previous = b;
-        if xor == 0 {
-            writer.put(0, 1);
-            continue;
-        }
-        let (leading, trailing) = (xor.leading_zeros(), xor.trailing_zeros());
-        let fits = leading >= window.0 && trailing >= window.1;
-        let (reused, fresh) = (64_u32.saturating_sub(window.0 + window.1), 64 - leading - trailing);
-        if fits && reused <= fresh + 12 {
-            writer.put(0b01, 2);
-            writer.put(xor >> window.1, reused);
-        } else {
-            window = (leading, trailing);
-            writer.put(0b11, 2);
-            writer.put(u64::from(leading), 6);
-            writer.put(u64::from(fresh - 1), 6);
-            writer.put(xor >> trailing, fresh);
-        }
-    }
-    writer.finish();
-}
-
-fn decode_xor(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Damaged> {
-    let mut bits = BitReader { reader, pending: 0, bits: 0 };
-    let mut value = bits.get(64)?;
-    out.push(f64::from_bits(value));
-    let (mut trailing, mut width) = (0, 0);
-    for _ in 1..count {
-        if bits.get(1)? == 1 {
-            if bits.get(1)? == 1 {
-                let leading = bits.get(6)? as u32;
-                width = bits.get(6)? as u32 + 1;
-                trailing = 64_u32.checked_sub(leading + width).ok_or(Damaged("an XOR window is too wide"))?;
-            } else if width == 0 {
-                return Err(Damaged("an XOR window is used before it is set"));
-            }
-            value ^= bits.get(width)? << trailing;
-        }
-        out.push(f64::from_bits(value));
-    }
-    Ok(())
-}
-
-struct BitWriter<'a> {
-    out: &'a mut Vec<u8>,
-    pending: u128,
-    bits: u32,
-}
-
-impl BitWriter<'_> {
-    fn put(&mut self, value: u64, width: u32) {
-        self.pending |= u128::from(value) << self.bits;
-        self.bits += width;
-        while self.bits >= 8 {
-            self.out.push(self.pending as u8);
-            self.pending >>= 8;
-            self.bits -= 8;
-        }
-    }
-
-    fn finish(self) {
-        if self.bits > 0 {
-            self.out.push(self.pending as u8);
-        }
-    }
-}
-
-struct BitReader<'r, 'a> {
-    reader: &'r mut Reader<'a>,
-    pending: u128,
-    bits: u32,
-}
-
-impl BitReader<'_, '_> {
-    fn get(&mut self, width: u32) -> Result<u64, Damaged> {
-        while self.bits < width {
-            self.pending |= u128::from(self.reader.byte()?) << self.bits;
-            self.bits += 8;
-        }
-        let value = self.pending as u64 & (u64::MAX >> (64 - width));
-        self.pending >>= width;
-        self.bits -= width;
-        Ok(value)
-    }
 }
