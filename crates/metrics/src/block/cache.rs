@@ -27,6 +27,14 @@ pub(super) enum Kind {
     Times,
 }
 
+static BLOCKS: AtomicU64 = AtomicU64::new(0);
+
+/// A number for a block that is being opened, unique within the process: threads remember the last times by it, whichever
+/// cache they came from.
+pub(super) fn next_block() -> u64 {
+    BLOCKS.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Where a cached value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
@@ -152,7 +160,6 @@ pub(crate) struct Caches {
     bytes: AtomicUsize,
     hits: AtomicU64,
     misses: AtomicU64,
-    blocks: AtomicU64,
 }
 
 impl std::fmt::Debug for Caches {
@@ -170,7 +177,6 @@ impl Caches {
             bytes: AtomicUsize::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
-            blocks: AtomicU64::new(0),
         }
     }
 
@@ -189,11 +195,6 @@ impl Caches {
             limit: self.limit.load(Ordering::Relaxed),
             entries: self.shards.iter().map(|shard| shard.lock().map.len()).sum(),
         }
-    }
-
-    /// A number for a block that is being opened.
-    pub(super) fn next_block(&self) -> u64 {
-        self.blocks.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Drops everything of a block.

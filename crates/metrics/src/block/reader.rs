@@ -10,7 +10,7 @@ use model::{
     Exemplar, Labels, METRIC_NAME, MatchOp, Matcher, Metadata, MetricType, Projection, SampleBuffer, TimeRange,
 };
 
-use super::cache::{Caches, Key, Kind};
+use super::cache::{self, Caches, Key, Kind};
 use super::codes::Codes;
 use super::labels::{LabelColumn, NumberColumn, TimeLists};
 use super::layout::{Layout, Piece};
@@ -52,7 +52,7 @@ thread_local! {
 impl Block {
     /// Opens a block. Its footer is read when it is first needed, so that a start does not wait for it.
     pub(crate) fn open(file: Arc<dyn ReadFile>, entry: BlockEntry, caches: Arc<Caches>) -> io::Result<Block> {
-        let number = caches.next_block();
+        let number = cache::next_block();
         let name = entry.file_name();
         Ok(Block { entry, name, file, caches, number, layout: OnceLock::new() })
     }
