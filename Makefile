@@ -7,6 +7,8 @@ SHELL := /bin/bash
 CONFIG ?= observability
 DATA   ?= data
 LISTEN ?= 127.0.0.1:3000
+# Arguments of `make bench`: --quick, --series N, --minutes N, --only NAME,NAME.
+BENCH  ?=
 CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afferent
 PEERS  ?= $(CACHE)/peers
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -38,7 +40,9 @@ fmt: ## format all code
 
 bench: ## measure against the peers in one run and print ratios
 	@scripts/prepare build peers
-	cargo run --release -p bench
+	@$(MAKE) --no-print-directory ui
+	cargo build --release -p afferent -p bench
+	$(TARGET)/release/bench peers $(BENCH)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16

@@ -15,7 +15,7 @@ use metrics::{Store, StoreOptions, SyncMode};
 use model::{Clock, Labels, ManualClock, Sample, SampleSink, SeriesRef, Timestamp, WriteBatch};
 
 use crate::generate::{Generated, SERIES_PER_INSTANCE};
-use crate::process;
+use crate::{process, say};
 
 const START: i64 = 1_767_225_600_000;
 const INTERVAL_MS: i64 = 15_000;
@@ -42,12 +42,6 @@ pub(crate) struct HeadArguments {
     sync_each_second: bool,
     #[arg(long, hide = true)]
     child: bool,
-}
-
-impl Default for HeadArguments {
-    fn default() -> Self {
-        HeadArguments { series: 1_000_000, minutes: 240, seconds: 90, dir: None, sync_each_second: false, child: false }
-    }
 }
 
 /// Runs the workload.
@@ -88,19 +82,18 @@ fn measure(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
     child.kill().context("kill the child")?;
     child.wait()?;
     let clock = Arc::new(ManualClock::new(Timestamp(now)));
-    let (begun, cpu_begun) = (Instant::now(), process::cpu_time_of_all()?);
+    let (begun, cpu_begun) = (Instant::now(), process::cpu_time_of_all(process::SELF)?);
     let (store, report) = Store::open(dir, StoreOptions { background: false, ..StoreOptions::default() }, clock)?;
     say(&format!("restart after kill -9       {:>10.2} s", begun.elapsed().as_secs_f64()))?;
-    say(&format!("  CPU time                  {:>10.2} s", (process::cpu_time_of_all()? - cpu_begun).as_secs_f64()))?;
+    say(&format!(
+        "  CPU time                  {:>10.2} s",
+        (process::cpu_time_of_all(process::SELF)? - cpu_begun).as_secs_f64()
+    ))?;
     say(&format!("  series                    {:>10}", report.series))?;
     say(&format!("  samples replayed          {:>10}", report.replayed_samples))?;
     say(&format!("  log read                  {:>10.1} MB", report.wal_bytes as f64 / 1e6))?;
     drop(store);
     Ok(())
-}
-
-fn say(line: &str) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{line}")
 }
 
 /// What a scraper keeps of its series.
@@ -110,12 +103,12 @@ fn load(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
     let count = arguments.series;
     let numbers = |target: usize| target * SERIES_PER_INSTANCE..((target + 1) * SERIES_PER_INSTANCE).min(count);
     let mut targets: Vec<Target> = (0..count.div_ceil(SERIES_PER_INSTANCE))
-        .map(|target| numbers(target).map(|n| (Generated::new(n).labels(), None)).collect())
+        .map(|target| numbers(target).map(|n| (Generated::new(n).labels(0), None)).collect())
         .collect();
     // Making up values costs more than keeping them: that is measured first and taken off.
-    let generate_begun = process::cpu_time()?;
+    let generate_begun = process::cpu_time(process::SELF)?;
     let made: usize = targets.iter().enumerate().map(|(n, target)| scrape(n, target, 1).rows.len()).sum();
-    let generating = (process::cpu_time()? - generate_begun).as_secs_f64() / made as f64;
+    let generating = (process::cpu_time(process::SELF)? - generate_begun).as_secs_f64() / made as f64;
 
     let clock = Arc::new(ManualClock::new(Timestamp(START)));
     let sync = match arguments.sync_each_second {
@@ -124,7 +117,7 @@ fn load(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
     };
     let options = StoreOptions { background: false, sync, ..StoreOptions::default() };
     let (flush_bytes, flush_ms) = (options.flush_wal_bytes, options.flush_interval.as_millis() as i64);
-    let base = process::resident_bytes()?;
+    let base = process::resident_bytes(process::SELF)?;
     let (store, _) = Store::open(dir, options, clock.clone())?;
     let per_series = |bytes: u64| bytes.saturating_sub(base) as f64 / count as f64;
 
@@ -139,36 +132,39 @@ fn load(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
         if is_over && due {
             break;
         }
-        let cpu_begun = process::cpu_time()?;
+        let cpu_begun = process::cpu_time(process::SELF)?;
         let appended = scrape_all(&store, &mut targets, rounds)?;
-        let cpu = (process::cpu_time()? - cpu_begun).as_secs_f64() - generating * appended as f64;
+        let cpu = (process::cpu_time(process::SELF)? - cpu_begun).as_secs_f64() - generating * appended as f64;
         samples += appended;
         if rounds == 0 {
             phases.creating = cpu;
             say(&format!(
                 "memory, just created        {:>10.0} bytes a series",
-                per_series(process::resident_bytes()?)
+                per_series(process::resident_bytes(process::SELF)?)
             ))?;
         } else {
             phases.appending += cpu;
         }
         rounds += 1;
         clock.advance_ms(INTERVAL_MS);
-        worst = worst.max(process::resident_bytes()?);
+        worst = worst.max(process::resident_bytes(process::SELF)?);
         if due {
-            let cpu_begun = process::cpu_time()?;
+            let cpu_begun = process::cpu_time(process::SELF)?;
             store.flush()?;
             store.maintain()?;
-            phases.upkeep += (process::cpu_time()? - cpu_begun).as_secs_f64();
+            phases.upkeep += (process::cpu_time(process::SELF)? - cpu_begun).as_secs_f64();
             flushed_at = clock.now().ms();
-            worst = worst.max(process::resident_bytes()?);
+            worst = worst.max(process::resident_bytes(process::SELF)?);
         }
     }
     let stats = store.stats();
     let known = samples - count as u64;
     say(&format!("active series               {:>10}", stats.active_series))?;
     say(&format!("simulated                   {:>10.1} min of 15 s scrapes", rounds as f64 / 4.0))?;
-    say(&format!("memory, after the load      {:>10.0} bytes a series", per_series(process::resident_bytes()?)))?;
+    say(&format!(
+        "memory, after the load      {:>10.0} bytes a series",
+        per_series(process::resident_bytes(process::SELF)?)
+    ))?;
     say(&format!("memory, highest seen        {:>10.0} bytes a series", per_series(worst)))?;
     say(&format!("memory, own estimate        {:>10.0} bytes a series", stats.memory_bytes as f64 / count as f64))?;
     say(&format!("new series                  {:>10.0} k a CPU second", count as f64 / phases.creating / 1e3))?;

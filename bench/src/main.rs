@@ -1,21 +1,28 @@
-//! Workloads that measure the product and print figures. They assert nothing.
+//! Workloads that measure the product and its peers, and print figures. They assert nothing.
 
 mod generate;
 mod head;
+mod peers;
 mod process;
+mod protobuf;
 mod remote_write;
+
+use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(about = "Measure Afferent and print figures")]
+#[command(about = "Measure Afferent beside its peers and print figures")]
 struct Arguments {
     #[command(subcommand)]
-    workload: Option<Workload>,
+    workload: Workload,
 }
 
 #[derive(Debug, Subcommand)]
 enum Workload {
+    /// The whole server beside VictoriaMetrics and Prometheus, fed and asked the same: samples a CPU second, bytes a sample,
+    /// memory, time of a restart, CPU time of queries.
+    Peers(peers::PeersArguments),
     /// The metric store alone: memory of an active series, samples a CPU second, log bytes a sample, time of a restart.
     Head(head::HeadArguments),
     /// The remote write receiver over HTTP: samples a CPU second of the server, with the store and without.
@@ -23,8 +30,16 @@ enum Workload {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().workload.unwrap_or(Workload::Head(head::HeadArguments::default())) {
+    match Arguments::parse().workload {
+        Workload::Peers(arguments) => peers::run(&arguments),
         Workload::Head(arguments) => head::run(&arguments),
         Workload::RemoteWrite(arguments) => remote_write::run(&arguments),
     }
+}
+
+/// Prints a line at once, also into a pipe.
+fn say(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()
 }

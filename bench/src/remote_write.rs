@@ -18,7 +18,8 @@ use metrics::{Store, StoreOptions};
 use model::{AppendFuture, AppendReport, Clock, Labels, SampleSink, SeriesRef, SystemClock, WriteBatch};
 
 use crate::generate::Generated;
-use crate::process;
+use crate::protobuf::{put_bytes, put_varint};
+use crate::{process, say};
 
 const INTERVAL_MS: i64 = 15_000;
 
@@ -103,12 +104,6 @@ async fn serve(sink: Sink, dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn say(line: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout();
-    writeln!(out, "{line}")?;
-    out.flush()
-}
-
 fn measure(arguments: &RemoteWriteArguments, dir: &Path) -> anyhow::Result<()> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["remote-write", "--child", "--sink"])
@@ -129,17 +124,17 @@ fn load(arguments: &RemoteWriteArguments, child: &mut std::process::Child) -> an
     BufReader::new(child.stdout.take().context("the server has no output")?).read_line(&mut line)?;
     let address = line.trim().strip_prefix("listening on ").context("the server names no address")?;
     let server = child.id().to_string();
-    let labels: Vec<Labels> = (0..arguments.series).map(|n| Generated::new(n).labels()).collect();
+    let labels: Vec<Labels> = (0..arguments.series).map(|n| Generated::new(n).labels(0)).collect();
     let sender =
         Sender { arguments, labels: &labels, address, start: SystemClock.now().ms(), bytes: AtomicU64::new(0) };
 
-    let cpu = process::cpu_time_of(&server)?;
+    let cpu = process::cpu_time(&server)?;
     sender.send(0..1)?;
-    let created = process::cpu_time_of(&server)?;
+    let created = process::cpu_time(&server)?;
     sender.bytes.store(0, Ordering::Relaxed);
     let begun = Instant::now();
     sender.send(1..arguments.rounds + 1)?;
-    let spent = (process::cpu_time_of(&server)? - created).as_secs_f64();
+    let spent = (process::cpu_time(&server)? - created).as_secs_f64();
     let samples = arguments.series as f64 * arguments.rounds as f64;
     say(&format!(
         "new series                  {:>10.0} k a CPU second",
@@ -270,18 +265,4 @@ impl Symbols {
         self.places.insert(text.to_owned(), place);
         place
     }
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn put_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
-    out.push(field << 3 | 2);
-    put_varint(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
 }
