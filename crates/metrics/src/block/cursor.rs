@@ -1,7 +1,6 @@
 //! Walks over all rows of a block in order, for compaction and export.
 
 use std::io;
-use std::sync::Arc;
 
 use model::{Exemplar, Labels, Metadata, SampleBuffer, TimeRange};
 
@@ -30,7 +29,7 @@ pub(crate) struct CursorRow {
 /// Where a walk stands.
 #[derive(Debug)]
 pub(crate) struct Cursor {
-    block: Arc<Block>,
+    block: Block,
     next: u32,
     first: u32,
     hashes: Vec<SeriesHash>,
@@ -38,7 +37,7 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    pub(super) fn new(block: Arc<Block>) -> Self {
+    pub(super) fn new(block: Block) -> Self {
         Cursor { block, next: 0, first: 0, hashes: Vec::new(), labels: Vec::new() }
     }
 

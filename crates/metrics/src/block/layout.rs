@@ -38,6 +38,8 @@ pub(super) struct Chunk {
     pub(super) is_packed: bool,
     pub(super) dictionary: Option<Piece>,
     pub(super) pages: Box<[Piece]>,
+    /// Whether no row has a value.
+    pub(super) is_empty: bool,
 }
 
 /// One row group.
@@ -296,7 +298,9 @@ fn place(
         Compression::ZSTD(_) => true,
         other => return Err(format!("it is compressed with {other}").into()),
     };
-    Ok(Chunk { is_packed, dictionary, pages })
+    let absent = chunk.statistics().and_then(Statistics::null_count_opt);
+    let is_empty = absent == Some(chunk.num_values() as u64);
+    Ok(Chunk { is_packed, dictionary, pages, is_empty })
 }
 
 fn name_bounds(layout: &Layout, row_group: &RowGroupMetaData) -> Option<(Box<str>, Box<str>)> {

@@ -16,6 +16,7 @@ mod codes;
 mod columns;
 mod cursor;
 mod exemplars;
+mod find;
 mod group;
 mod labels;
 mod layout;
@@ -24,6 +25,7 @@ mod page;
 mod payload;
 mod reader;
 mod rest;
+mod samples;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use std::io;
 
 use parquet::basic::Encoding;
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
 use super::codes::Codes;
@@ -61,7 +62,8 @@ pub(super) fn encode(
         let indexes = texts.covering(entries).into_iter().map(|(code, n)| (codes[code as usize] - 1, n));
         put_indexes(indexes, order.len(), &mut page);
         writer.page(page, count, group.rows, Encoding::RLE_DICTIONARY)?;
-        writer.finish(None)
+        let absent = (count - entries) as u64;
+        writer.finish(Some(Statistics::byte_array(None, None, None, Some(absent), false)))
     };
     Ok((column(keys, &key_texts)?, column(values, &value_texts)?))
 }

@@ -207,8 +207,16 @@ impl BlockWriter {
     }
 
     /// Completes the file and makes it durable at its temporary path. Answers the entry with rows, series, samples, bytes,
-    /// range and format filled in.
-    pub(crate) fn finish(mut self, mut entry: BlockEntry) -> io::Result<BlockEntry> {
+    /// range and format filled in. After an error the file is gone.
+    pub(crate) fn finish(mut self, entry: BlockEntry) -> io::Result<BlockEntry> {
+        let finished = self.complete(entry);
+        if finished.is_err() {
+            self.abandon();
+        }
+        finished
+    }
+
+    fn complete(&mut self, mut entry: BlockEntry) -> io::Result<BlockEntry> {
         if self.group.rows > 0 || self.file.is_none() {
             self.write_group(true)?;
         }
@@ -282,12 +290,12 @@ fn write_texts(column: ColumnDescPtr, texts: Option<&Texts>, rows: usize) -> io:
     writer.dictionary(dictionary, order.len(), true)?;
     let runs: Vec<(u32, usize)> = texts.covering(rows).into_iter().map(|(code, n)| (codes[code as usize], n)).collect();
     writer.codes(&runs, order.len())?;
-    let statistics = (column.path().parts()[0] == "l.__name__").then(|| {
-        let value = |place: Option<&u32>| place.map(|p| ByteArray::from(texts.values.get(*p as usize).to_vec()));
-        let nulls = (rows - texts.present) as u64;
-        Statistics::byte_array(value(order.first()), value(order.last()), None, Some(nulls), false)
-    });
-    writer.finish(statistics)
+    let is_name = column.path().parts()[0] == "l.__name__";
+    let bound = |place: Option<&u32>| {
+        place.filter(|_| is_name).map(|place| ByteArray::from(texts.values.get(*place as usize).to_vec()))
+    };
+    let absent = (rows - texts.present) as u64;
+    writer.finish(Some(Statistics::byte_array(bound(order.first()), bound(order.last()), None, Some(absent), false)))
 }
 
 /// A column of numbers with a dictionary; `put` writes one of them.
@@ -364,7 +372,8 @@ fn write_payloads(column: ColumnDescPtr, payloads: &Strings) -> io::Result<Chunk
     let optional = column.max_def_level() > 0;
     let mut writer = ChunkWriter::new(column, Packing::that_pays_for(&payloads.bytes)?)?;
     write_pages(&mut writer, payloads.len(), |row| payloads.get(row), optional)?;
-    writer.finish(None)
+    let absent = (0..payloads.len()).filter(|row| optional && payloads.get(*row).is_empty()).count() as u64;
+    writer.finish(Some(Statistics::byte_array(None, None, None, Some(absent), false)))
 }
 
 fn write_pages<'a>(
