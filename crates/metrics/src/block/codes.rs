@@ -80,11 +80,17 @@ pub(super) fn decode(bytes: &[u8], width: u32, count: usize, mut run: impl FnMut
 fn unpack(packed: &[u8], width: u32, count: usize, run: &mut impl FnMut(u32, usize)) {
     let mask = if width == 32 { u64::from(u32::MAX) } else { (1 << width) - 1 };
     let (mut pending, mut bits) = (0_u64, 0);
-    let mut bytes = packed.iter();
+    let (words, tail) = packed.as_chunks::<4>();
+    let (mut words, mut tail) = (words.iter(), tail.iter());
     for _ in 0..count {
         while bits < width {
-            pending |= u64::from(*bytes.next().expect("a group holds all of its values")) << bits;
-            bits += 8;
+            if let Some(word) = words.next() {
+                pending |= u64::from(u32::from_le_bytes(*word)) << bits;
+                bits += 32;
+            } else {
+                pending |= u64::from(*tail.next().expect("a group holds all of its values")) << bits;
+                bits += 8;
+            }
         }
         run((pending & mask) as u32, 1);
         pending >>= width;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use model::{Labels, METRIC_NAME, MatchOp, Matcher, Metadata, MetricType, Projection, TimeRange};
 
 use super::cache::Kind;
+use super::layout::Layout;
 use super::page::Page;
-use super::{Block, SeriesHash, schema};
+use super::{Block, SeriesHash};
 use crate::bytes::Damaged;
 
 impl Block {
@@ -21,7 +22,8 @@ impl Block {
         // The metric name is all runs, and equality is decided by one look into the dictionary.
         let mut matchers: Vec<&Matcher> = matchers.iter().collect();
         matchers.sort_by_key(|m| (m.name != METRIC_NAME, m.op != MatchOp::Equal));
-        for (at, group) in self.layout()?.groups.iter().enumerate() {
+        let Layout { groups, columns, .. } = self.layout()?;
+        for (at, group) in groups.iter().enumerate() {
             let overlaps = group.times.0 <= range.end.ms() && range.start.ms() <= group.times.1;
             if !overlaps || matchers.iter().any(|m| is_excluded(m, &group.names)) {
                 continue;
@@ -41,10 +43,10 @@ impl Block {
                 continue;
             }
             if group.times.0 < range.start.ms() {
-                ranges = self.numbers(at, schema::MAX_TIME)?.matching(&ranges, |max| max >= range.start.ms());
+                ranges = self.numbers(at, columns.max_time)?.matching(&ranges, |max| max >= range.start.ms());
             }
             if group.times.1 > range.end.ms() {
-                ranges = self.numbers(at, schema::MIN_TIME)?.matching(&ranges, |min| min <= range.end.ms());
+                ranges = self.numbers(at, columns.min_time)?.matching(&ranges, |min| min <= range.end.ms());
             }
             rows.extend(ranges.iter().flat_map(|(from, to)| group.first_row + from..group.first_row + to));
         }
@@ -74,7 +76,7 @@ impl Block {
 
     /// The hashes of the label sets of sorted rows.
     pub(crate) fn hashes(&self, rows: &[u32]) -> io::Result<Vec<SeriesHash>> {
-        let column = self.required(schema::SERIES)?;
+        let column = self.layout()?.columns.series;
         let mut out = Vec::with_capacity(rows.len());
         for (group, first, rows) in self.by_group(rows)? {
             let mut current: Option<(usize, Arc<Page>)> = None;
@@ -95,7 +97,7 @@ impl Block {
     }
 
     pub(super) fn raw_page(&self, group: usize, column: usize, at: usize) -> io::Result<Arc<Page>> {
-        self.caches.get_or_load(self.key(group, column, at, Kind::Page), || {
+        self.cached(self.key(group, column, at, Kind::Page), || {
             let chunk = &self.layout()?.groups[group].chunks[column];
             let page = self.page(column, &chunk.pages[at], chunk.is_packed)?;
             let bytes = page.bytes.capacity();
@@ -210,15 +212,15 @@ impl Block {
 
     /// What a row's metric family says of itself, if that was known.
     pub(crate) fn row_metadata(&self, row: u32) -> io::Result<Option<Metadata>> {
-        let layout = self.layout()?;
+        let columns = &self.layout()?.columns;
         let (group, place) = self.locate(row)?;
-        let text = |name: &str| -> io::Result<Option<String>> {
-            let column = layout.other(name).filter(|column| !self.is_empty(group, *column));
+        let text = |column: Option<usize>| -> io::Result<Option<String>> {
+            let column = column.filter(|column| !self.is_empty(group, *column));
             let Some(column) = column else { return Ok(None) };
             Ok(self.texts(group, column)?.get(place).map(str::to_owned))
         };
-        let Some(metric_type) = text(schema::METRIC_TYPE)? else { return Ok(None) };
-        let (help, unit) = (text(schema::HELP)?.unwrap_or_default(), text(schema::UNIT)?.unwrap_or_default());
+        let Some(metric_type) = text(columns.metric_type)? else { return Ok(None) };
+        let (help, unit) = (text(columns.help)?.unwrap_or_default(), text(columns.unit)?.unwrap_or_default());
         Ok(Some(Metadata { metric_type: type_named(&metric_type), help, unit }))
     }
 
@@ -226,7 +228,7 @@ impl Block {
     pub(crate) fn metadata(&self) -> io::Result<Vec<(String, Metadata)>> {
         let layout = self.layout()?;
         let mut out: Vec<(String, Metadata)> = Vec::new();
-        let Some(types) = layout.other(schema::METRIC_TYPE) else { return Ok(out) };
+        let Some(types) = layout.columns.metric_type else { return Ok(out) };
         for (at, group) in layout.groups.iter().enumerate() {
             if self.is_empty(at, types) {
                 continue;

@@ -264,15 +264,17 @@ impl Group {
         }
     }
 
+    /// Names of labels, most frequent first, without the metric name.
+    pub(super) fn label_names(&self) -> Vec<&str> {
+        let there = self.labels.iter().filter(|(name, _)| &**name != METRIC_NAME);
+        let mut names: Vec<(usize, &str)> = there.map(|(name, texts)| (texts.present, &**name)).collect();
+        names.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
     /// The columns of a file that consists of this group alone.
     pub(super) fn shape(&self) -> Shape {
-        let mut names: Vec<(usize, &str)> = self
-            .labels
-            .iter()
-            .map(|(name, texts)| (texts.present, &**name))
-            .filter(|(_, n)| *n != METRIC_NAME)
-            .collect();
-        names.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let mut names = self.label_names();
         let rest = names.len() + 1 > MAX_LABEL_COLUMNS;
         names.truncate(MAX_LABEL_COLUMNS - 1);
         let optional = [
@@ -285,7 +287,7 @@ impl Group {
             (schema::HELP, self.helps.present > 0),
         ];
         let optional = optional.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
-        Shape { labels: label_columns(names.into_iter().map(|(_, name)| name)), rest, optional }
+        Shape { labels: label_columns(names.into_iter()), rest, optional }
     }
 
     /// The values of a label, if any row has it.

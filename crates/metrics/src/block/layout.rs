@@ -64,19 +64,56 @@ pub(super) struct Layout {
     pub(super) labels: Vec<(Box<str>, usize)>,
     /// Columns of keys and values of the labels that have no column.
     pub(super) rest: Option<(usize, usize)>,
-    /// Other columns by name.
-    pub(super) others: Vec<(Box<str>, usize)>,
+    /// The columns that are no labels.
+    pub(super) columns: Columns,
+    /// Those columns by name.
+    others: Vec<(Box<str>, usize)>,
+}
+
+/// The columns that are no labels.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Columns {
+    pub(super) series: usize,
+    pub(super) min_time: usize,
+    pub(super) max_time: usize,
+    pub(super) count: usize,
+    pub(super) timestamps: usize,
+    pub(super) values: usize,
+    pub(super) histograms: Option<usize>,
+    pub(super) starts: Option<usize>,
+    pub(super) aggregates: Option<usize>,
+    pub(super) exemplars: Option<usize>,
+    pub(super) metric_type: Option<usize>,
+    pub(super) unit: Option<usize>,
+    pub(super) help: Option<usize>,
+}
+
+impl Columns {
+    fn find(others: &[(Box<str>, usize)]) -> BuildResult<Columns> {
+        let optional = |name: &str| others.iter().find(|(other, _)| &**other == name).map(|(_, column)| *column);
+        let required = |name: &str| optional(name).ok_or_else(|| format!("it has no column {name}"));
+        Ok(Columns {
+            series: required(schema::SERIES)?,
+            min_time: required(schema::MIN_TIME)?,
+            max_time: required(schema::MAX_TIME)?,
+            count: required(schema::COUNT)?,
+            timestamps: required(schema::TIMESTAMPS)?,
+            values: required(schema::VALUES)?,
+            histograms: optional(schema::HISTOGRAMS),
+            starts: optional(schema::START_TIMESTAMPS),
+            aggregates: optional(schema::AGGREGATES),
+            exemplars: optional(schema::EXEMPLARS),
+            metric_type: optional(schema::METRIC_TYPE),
+            unit: optional(schema::UNIT),
+            help: optional(schema::HELP),
+        })
+    }
 }
 
 impl Layout {
     /// The column of a label.
     pub(super) fn label(&self, name: &str) -> Option<usize> {
         self.labels.binary_search_by(|(label, _)| (**label).cmp(name)).ok().map(|at| self.labels[at].1)
-    }
-
-    /// A column that is no label.
-    pub(super) fn other(&self, name: &str) -> Option<usize> {
-        self.others.iter().find(|(other, _)| &**other == name).map(|(_, column)| *column)
     }
 
     /// What errors call a column.
@@ -247,6 +284,7 @@ fn build(metadata: &ParquetMetaData, checks: &Checks) -> BuildResult<Layout> {
         }
     }
     layout.labels.sort_unstable();
+    layout.columns = Columns::find(&layout.others)?;
     let mut checksums = checks.pages.iter().copied();
     let index = metadata.offset_index().ok_or("it has no page index")?;
     for (row_group, columns) in metadata.row_groups().iter().zip(index) {
@@ -313,11 +351,11 @@ fn name_bounds(layout: &Layout, row_group: &RowGroupMetaData) -> Option<(Box<str
 }
 
 fn time_bounds(layout: &Layout, row_group: &RowGroupMetaData) -> (i64, i64) {
-    let bounds = |name| match row_group.column(layout.other(name)?).statistics()? {
+    let bounds = |column| match row_group.column(column).statistics()? {
         Statistics::Int64(times) => Some((*times.min_opt()?, *times.max_opt()?)),
         _ => None,
     };
-    let least = bounds(schema::MIN_TIME).map_or(i64::MIN, |(min, _)| min);
-    let greatest = bounds(schema::MAX_TIME).map_or(i64::MAX, |(_, max)| max);
+    let least = bounds(layout.columns.min_time).map_or(i64::MIN, |(min, _)| min);
+    let greatest = bounds(layout.columns.max_time).map_or(i64::MAX, |(_, max)| max);
     (least, greatest)
 }

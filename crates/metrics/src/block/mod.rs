@@ -24,6 +24,7 @@ pub(crate) mod order;
 mod page;
 mod payload;
 mod reader;
+mod recent;
 mod rest;
 mod samples;
 mod schema;

@@ -175,6 +175,13 @@ pub(super) fn indexes(
     if fits { Ok(()) } else { Err(Damaged("a code has no value in the dictionary")) }
 }
 
+fn push(out: &mut Vec<u32>, code: u32, n: usize) {
+    match n {
+        1 => out.push(code),
+        n => out.resize(out.len() + n, code),
+    }
+}
+
 /// The codes of a page: 0 for an absent value, otherwise the place in the dictionary and one. Appends them to `out`.
 pub(super) fn page_codes(page: &Page, optional: bool, dictionary: usize, out: &mut Vec<u32>) -> Result<(), Damaged> {
     if !page.has_codes && page.values > 0 {
@@ -184,7 +191,7 @@ pub(super) fn page_codes(page: &Page, optional: bool, dictionary: usize, out: &m
         return Err(Damaged("a page has too many values"));
     }
     if !optional {
-        return indexes(&page.bytes, page.values, dictionary, |code, n| out.extend(std::iter::repeat_n(code + 1, n)));
+        return indexes(&page.bytes, page.values, dictionary, |code, n| push(out, code + 1, n));
     }
     let mut bytes = &page.bytes[..];
     let mut present: Vec<(bool, usize)> = Vec::new();
@@ -194,10 +201,10 @@ pub(super) fn page_codes(page: &Page, optional: bool, dictionary: usize, out: &m
     })?;
     let count = present.iter().filter(|(there, _)| *there).map(|(_, n)| n).sum();
     if present.len() == 1 && count > 0 {
-        return indexes(bytes, count, dictionary, |code, n| out.extend(std::iter::repeat_n(code + 1, n)));
+        return indexes(bytes, count, dictionary, |code, n| push(out, code + 1, n));
     }
     let mut codes = Vec::with_capacity(count);
-    indexes(bytes, count, dictionary, |code, n| codes.extend(std::iter::repeat_n(code + 1, n)))?;
+    indexes(bytes, count, dictionary, |code, n| push(&mut codes, code + 1, n))?;
     let mut rest = &codes[..];
     for (there, n) in present {
         if there {

@@ -9,8 +9,9 @@ use super::cache::{self, Caches, Key, Kind};
 use super::labels::{LabelColumn, NumberColumn};
 use super::layout::{Layout, Piece};
 use super::page::{self, Page};
+use super::recent;
 use super::rest::{Half, Rest};
-use super::{BlockEntry, Cursor, schema};
+use super::{BlockEntry, Cursor};
 use crate::bytes::Damaged;
 
 /// Bytes that a walk over all rows keeps at hand: what a batch of rows needs.
@@ -22,7 +23,7 @@ pub(crate) struct Block {
     entry: BlockEntry,
     name: String,
     file: Arc<dyn ReadFile>,
-    pub(super) caches: Arc<Caches>,
+    caches: Arc<Caches>,
     number: u64,
     layout: OnceLock<Arc<Layout>>,
 }
@@ -92,15 +93,22 @@ impl Block {
         Key { block: self.number, group: group as u32, column: column as u32, item: item as u32, kind }
     }
 
-    pub(super) fn required(&self, name: &str) -> io::Result<usize> {
-        let column = self.layout()?.other(name);
-        column.ok_or_else(|| {
-            self.named(io::Error::new(io::ErrorKind::InvalidData, format!("it has no column {name}")), None)
-        })
-    }
-
     pub(super) fn page(&self, column: usize, piece: &Piece, is_packed: bool) -> io::Result<Page> {
         page::read(&*self.file, piece, is_packed).map_err(|error| self.named(error, Some(column)))
+    }
+
+    /// What `load` makes, from the cache if it is there. What a thread used last, it finds again without the cache's lock.
+    pub(super) fn cached<T: Send + Sync + 'static>(
+        &self,
+        key: Key,
+        load: impl FnOnce() -> io::Result<(T, usize)>,
+    ) -> io::Result<Arc<T>> {
+        if let Some(value) = recent::find(&key) {
+            return Ok(value);
+        }
+        let value = self.caches.get_or_load(key, load)?;
+        recent::remember(key, &value);
+        Ok(value)
     }
 
     /// True where no row of the group has a value in the column.
@@ -117,7 +125,7 @@ impl Block {
     }
 
     pub(super) fn texts(&self, group: usize, column: usize) -> io::Result<Arc<LabelColumn>> {
-        self.caches.get_or_load(self.key(group, column, 0, Kind::Column), || {
+        self.cached(self.key(group, column, 0, Kind::Column), || {
             let (dictionary, pages) = self.chunk(group, column)?;
             let rows = self.layout()?.groups[group].rows as usize;
             let texts = LabelColumn::decode(dictionary.as_ref(), &pages, rows);
@@ -127,12 +135,13 @@ impl Block {
         })
     }
 
-    pub(super) fn numbers(&self, group: usize, name: &str) -> io::Result<Arc<NumberColumn>> {
-        let column = self.required(name)?;
-        let size = if name == schema::COUNT { 4 } else { 8 };
-        self.caches.get_or_load(self.key(group, column, 0, Kind::Column), || {
+    /// A column of numbers: times or counts.
+    pub(super) fn numbers(&self, group: usize, column: usize) -> io::Result<Arc<NumberColumn>> {
+        self.cached(self.key(group, column, 0, Kind::Column), || {
             let (dictionary, pages) = self.chunk(group, column)?;
-            let rows = self.layout()?.groups[group].rows as usize;
+            let layout = self.layout()?;
+            let rows = layout.groups[group].rows as usize;
+            let size = if column == layout.columns.count { 4 } else { 8 };
             let dictionary = dictionary.ok_or(Damaged("a column has no dictionary"));
             let numbers = dictionary.and_then(|dictionary| NumberColumn::decode(&dictionary, &pages, rows, size));
             let numbers = numbers.map_err(|damage| self.damaged(column, damage))?;
@@ -145,7 +154,7 @@ impl Block {
         let Some((keys, values)) = self.layout()?.rest.filter(|(keys, _)| !self.is_empty(group, *keys)) else {
             return Ok(None);
         };
-        let rest = self.caches.get_or_load(self.key(group, keys, 0, Kind::Column), || {
+        let rest = self.cached(self.key(group, keys, 0, Kind::Column), || {
             let rows = self.layout()?.groups[group].rows as usize;
             let half = |column| -> io::Result<Half> {
                 let (dictionary, pages) = self.chunk(group, column)?;
@@ -157,7 +166,7 @@ impl Block {
             };
             let rest = Rest::new(half(keys)?, half(values)?).map_err(|damage| self.damaged(values, damage))?;
             let bytes = rest.memory();
-            Ok::<_, io::Error>((rest, bytes))
+            Ok((rest, bytes))
         })?;
         Ok(Some(rest))
     }

@@ -6,23 +6,17 @@ use std::sync::Arc;
 
 use model::{Exemplar, SampleBuffer, TimeRange};
 
-use super::cache::{Key, Kind};
+use super::cache::Kind;
 use super::codes::Codes;
 use super::labels::TimeLists;
+use super::layout::Layout;
 use super::page::{self, Binary};
 use super::payload::{self, Payloads};
-use super::{Block, exemplars, schema};
+use super::{Block, exemplars};
 use crate::bytes::Damaged;
 
-/// The times that a thread decoded last: neighbouring rows mostly share them.
-#[derive(Default)]
-struct LastTimes {
-    key: Option<Key>,
-    times: Option<Arc<Vec<i64>>>,
-}
-
 thread_local! {
-    static LAST_TIMES: RefCell<LastTimes> = RefCell::default();
+    // The times of a row that shares them with no other.
     static OWN_TIMES: RefCell<Vec<i64>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -30,8 +24,8 @@ impl Block {
     /// Time of the first and last sample of a row.
     pub(crate) fn times(&self, row: u32) -> io::Result<TimeRange> {
         let (group, place) = self.locate(row)?;
-        let min = self.numbers(group, schema::MIN_TIME)?.get(place);
-        let max = self.numbers(group, schema::MAX_TIME)?.get(place);
+        let min = self.numbers(group, self.layout()?.columns.min_time)?.get(place);
+        let max = self.numbers(group, self.layout()?.columns.max_time)?.get(place);
         Ok(TimeRange::new(min, max))
     }
 
@@ -43,7 +37,7 @@ impl Block {
         if !is_inside && !self.times(row)?.overlaps(&range) {
             return Ok(());
         }
-        let count = self.numbers(group, schema::COUNT)?.get(place) as usize;
+        let count = self.numbers(group, self.layout()?.columns.count)?.get(place) as usize;
         self.with_times(group, place, count, |times| {
             let from = times.partition_point(|t| *t < range.start.ms());
             let to = times.partition_point(|t| *t <= range.end.ms());
@@ -61,12 +55,12 @@ impl Block {
         place: usize,
         take: impl FnOnce(Payloads<'_>) -> Result<(), Damaged>,
     ) -> io::Result<()> {
-        let layout = self.layout()?;
-        let values_column = self.required(schema::VALUES)?;
+        let columns = &self.layout()?.columns;
+        let values_column = columns.values;
         let values = self.payload_page(group, values_column, place)?;
-        let histograms = self.optional_page(layout.other(schema::HISTOGRAMS), group, place)?;
-        let starts = self.optional_page(layout.other(schema::START_TIMESTAMPS), group, place)?;
-        let aggregates = self.optional_page(layout.other(schema::AGGREGATES), group, place)?;
+        let histograms = self.optional_page(columns.histograms, group, place)?;
+        let starts = self.optional_page(columns.starts, group, place)?;
+        let aggregates = self.optional_page(columns.aggregates, group, place)?;
         let bytes = values.0.get(values.1);
         let payloads = Payloads {
             values: bytes.ok_or_else(|| self.damaged(values_column, Damaged("a page lacks a row")))?,
@@ -89,21 +83,18 @@ impl Block {
 
     /// The page that holds a row of a payload column, and the row's place in it.
     pub(super) fn payload_page(&self, group: usize, column: usize, place: usize) -> io::Result<(Arc<Binary>, usize)> {
-        let chunk = &self.layout()?.groups[group].chunks[column];
+        let Layout { groups, columns, .. } = self.layout()?;
+        let chunk = &groups[group].chunks[column];
         let at = chunk.pages.partition_point(|page| page.first_row as usize <= place) - 1;
         let piece = &chunk.pages[at];
-        let page = self.caches.get_or_load(self.key(group, column, at, Kind::Page), || {
+        let page = self.cached(self.key(group, column, at, Kind::Page), || {
             let page = self.page(column, piece, chunk.is_packed)?;
-            let is_optional = !matches!(self.column_name(column)?.as_str(), schema::VALUES | schema::TIMESTAMPS);
+            let is_optional = column != columns.values && column != columns.timestamps;
             let page = Binary::new(page, is_optional).map_err(|damage| self.damaged(column, damage))?;
             let bytes = page.memory();
-            Ok::<_, io::Error>((page, bytes))
+            Ok((page, bytes))
         })?;
         Ok((page, place - piece.first_row as usize))
-    }
-
-    fn column_name(&self, column: usize) -> io::Result<String> {
-        Ok(self.layout()?.column_name(column))
     }
 
     /// Calls `take` with the times of a row.
@@ -114,7 +105,7 @@ impl Block {
         count: usize,
         take: impl FnOnce(&[i64]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let column = self.required(schema::TIMESTAMPS)?;
+        let column = self.layout()?.columns.timestamps;
         let damaged = |damage| self.damaged(column, damage);
         if count == 0 || count > payload::MAX_SAMPLES {
             return Err(damaged(Damaged("a row has an impossible number of samples")));
@@ -129,7 +120,7 @@ impl Block {
                 take(times)
             });
         };
-        let lists = self.caches.get_or_load(self.key(group, column, 0, Kind::Dictionary), || {
+        let lists = self.cached(self.key(group, column, 0, Kind::Dictionary), || {
             let lists = self.page(column, &dictionary, chunk.is_packed)?;
             let lists = Binary::new(lists, false).map_err(damaged)?;
             let mut codes = Vec::new();
@@ -139,11 +130,11 @@ impl Block {
             }
             let lists = TimeLists { lists, codes: Codes::new(codes) };
             let bytes = lists.lists.memory() + lists.codes.memory();
-            Ok::<_, io::Error>((lists, bytes))
+            Ok((lists, bytes))
         })?;
         let code = lists.codes.get(place) as usize;
         let key = self.key(group, column, code, Kind::Times);
-        let decode = || -> io::Result<(Vec<i64>, usize)> {
+        let decode = || {
             let list = code.checked_sub(1).and_then(|at| lists.lists.get(at));
             let list = list.ok_or_else(|| damaged(Damaged("a row has no times")))?;
             let mut times = Vec::with_capacity(count);
@@ -151,15 +142,7 @@ impl Block {
             let bytes = times.len() * 8;
             Ok((times, bytes))
         };
-        let known = LAST_TIMES.with_borrow(|last| (last.key == Some(key)).then(|| last.times.clone()).flatten());
-        let times = match known {
-            Some(times) => times,
-            None => {
-                let times = self.caches.get_or_load(key, decode)?;
-                LAST_TIMES.set(LastTimes { key: Some(key), times: Some(times.clone()) });
-                times
-            }
-        };
+        let times = self.cached(key, decode)?;
         if times.len() != count {
             return Err(damaged(Damaged("rows with the same times have different numbers of samples")));
         }
@@ -169,7 +152,7 @@ impl Block {
     /// The exemplars of sorted rows that lie in `range` or have no time; rows without are left out.
     pub(crate) fn exemplars(&self, rows: &[u32], range: TimeRange) -> io::Result<Vec<(u32, Vec<Exemplar>)>> {
         let mut out = Vec::new();
-        let Some(column) = self.layout()?.other(schema::EXEMPLARS) else { return Ok(out) };
+        let Some(column) = self.layout()?.columns.exemplars else { return Ok(out) };
         for (group, first, rows) in self.by_group(rows)? {
             for row in rows {
                 let mut list = self.exemplars_at(group, (row - first) as usize, column)?;
@@ -193,7 +176,7 @@ impl Block {
 
     /// All exemplars of a row.
     pub(super) fn row_exemplars(&self, row: u32) -> io::Result<Vec<Exemplar>> {
-        let Some(column) = self.layout()?.other(schema::EXEMPLARS) else { return Ok(Vec::new()) };
+        let Some(column) = self.layout()?.columns.exemplars else { return Ok(Vec::new()) };
         let (group, place) = self.locate(row)?;
         self.exemplars_at(group, place, column)
     }

@@ -1,5 +1,6 @@
 //! Writes a block, row group by row group.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub(super) const FORMAT_KEY: &str = "afferent.format";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WriterOptions {
     /// Names of the labels that rows will have, most frequent first: the first 200 get a column each, all others share one.
-    /// A file of a single row group needs no names: there they are known before anything is written.
+    /// Names that are missing here count behind these, as far as the first row group has them.
     pub(crate) label_names: Vec<String>,
     /// Log segments below this number are in this block or in those before it.
     pub(crate) wal_from: u64,
@@ -160,7 +161,7 @@ impl BlockWriter {
     fn write_group(&mut self, is_last: bool) -> io::Result<()> {
         let group = std::mem::take(&mut self.group);
         if self.file.is_none() {
-            let shape = if is_last { group.shape() } else { self.open_shape() };
+            let shape = if is_last { group.shape() } else { self.open_shape(&group) };
             let sink = self.sink.take().expect("the sink is there until the file is begun");
             let file = begin(sink, &shape)?;
             self.file = Some((file, shape));
@@ -191,9 +192,13 @@ impl BlockWriter {
         Ok(())
     }
 
-    fn open_shape(&self) -> Shape {
-        let names = self.options.label_names.iter().map(String::as_str);
-        let names = names.filter(|name| *name != model::METRIC_NAME).take(MAX_LABEL_COLUMNS - 1);
+    fn open_shape(&self, group: &Group) -> Shape {
+        // Names that nobody told of beforehand come after those that somebody did.
+        let told = self.options.label_names.iter().map(String::as_str).filter(|name| *name != model::METRIC_NAME);
+        let mut names: Vec<&str> = told.take(MAX_LABEL_COLUMNS - 1).collect();
+        let known: HashSet<&str> = names.iter().copied().collect();
+        names.extend(group.label_names().into_iter().filter(|name| !known.contains(name)));
+        names.truncate(MAX_LABEL_COLUMNS - 1);
         let optional = [
             schema::HISTOGRAMS,
             schema::START_TIMESTAMPS,
@@ -203,7 +208,7 @@ impl BlockWriter {
             schema::UNIT,
             schema::HELP,
         ];
-        Shape { labels: label_columns(names), rest: true, optional: optional.to_vec() }
+        Shape { labels: label_columns(names.into_iter()), rest: true, optional: optional.to_vec() }
     }
 
     /// Completes the file and makes it durable at its temporary path. Answers the entry with rows, series, samples, bytes,

@@ -108,7 +108,7 @@ fn an_error_names_file_and_column() {
     let made = make(&mut series, WriterOptions::default());
     let (mut bytes, _) = whole(&made, &series);
     let layout = made.open().layout().unwrap().clone();
-    let piece = layout.groups[0].chunks[layout.other("values").unwrap()].pages[0];
+    let piece = layout.groups[0].chunks[layout.columns.values].pages[0];
     bytes[piece.offset as usize + piece.length as usize - 1] ^= 1;
     let error = read_all(bytes, &made.entry).1.unwrap_err().to_string();
     assert!(error.contains("0000000000000007.parquet") && error.contains("column values"), "{error}");
