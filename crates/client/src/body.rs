@@ -19,11 +19,7 @@ pub struct BodyLimit {
 }
 
 /// Reads the whole body, unpacked if it is gzip. `hint` is how large it is likely to be.
-pub async fn read_body(
-    response: Response<Incoming>,
-    limit: BodyLimit,
-    hint: usize,
-) -> Result<Vec<u8>, FetchError> {
+pub async fn read_body(response: Response<Incoming>, limit: BodyLimit, hint: usize) -> Result<Vec<u8>, FetchError> {
     let is_gzip = response.headers().get(CONTENT_ENCODING).is_some_and(|v| v.as_bytes() == b"gzip");
     let out = Limited { bytes: Vec::with_capacity(hint.min(16 << 20)), limit: limit.bytes };
     let mut body = response.into_body();

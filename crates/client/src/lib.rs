@@ -17,12 +17,13 @@ use config::HttpClientConfig;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
 use url::Url;
+
+pub use hyper::body::Incoming;
 
 pub use body::{BodyLimit, read_body};
 use connector::ProxyConnector;

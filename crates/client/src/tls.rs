@@ -78,11 +78,8 @@ fn versions(config: &TlsConfig) -> Vec<&'static SupportedProtocolVersion> {
 
 fn pem(text: &str, file: Option<&Path>, what: &'static str) -> Result<Option<Vec<u8>>, ClientError> {
     let Some(path) = file else { return Ok((!text.is_empty()).then(|| text.as_bytes().to_vec())) };
-    let unreadable = |e: std::io::Error| ClientError::File {
-        what,
-        path: path.to_owned(),
-        reason: super::body::io_text(&e),
-    };
+    let unreadable =
+        |e: std::io::Error| ClientError::File { what, path: path.to_owned(), reason: super::body::io_text(&e) };
     std::fs::read(path).map(Some).map_err(unreadable)
 }
 
