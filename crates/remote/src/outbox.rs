@@ -101,7 +101,7 @@ impl Outbox {
     fn samples_in(&self, segment: u64, next: u64) -> u64 {
         let mut tail = self.tail(Position { segment, offset: 0 });
         let mut samples = 0;
-        while let Ok(Some(record)) = tail.next() {
+        while let Ok(Some(record)) = tail.next_record() {
             if tail.position().segment >= next {
                 break;
             }
@@ -162,7 +162,7 @@ mod tests {
 
     fn read_all(tail: &mut Tail) -> Vec<f64> {
         let mut values = Vec::new();
-        while let Some(payload) = tail.next().unwrap() {
+        while let Some(payload) = tail.next_record().unwrap() {
             for one in decode(&payload).unwrap().series {
                 let model::SampleValue::Float(value) = one.samples[0].value else { panic!("a float went in") };
                 values.push(value);

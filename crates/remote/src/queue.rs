@@ -131,7 +131,7 @@ impl Queue {
             return Some(entry);
         }
         loop {
-            match self.tail.next() {
+            match self.tail.next_record() {
                 Ok(Some(payload)) => match decode(&payload) {
                     Some(entry) => return Some(entry),
                     None => error!("a record of what is to be sent by remote write cannot be read and is left out"),

@@ -1,5 +1,6 @@
 //! All receivers of a configuration, kept in step with it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,9 +111,9 @@ impl Senders {
             }
         }
         for (name, (remote, client)) in wanted {
-            if !running.contains_key(&name) {
-                let started = self.start(&name, remote, external_labels.clone(), client, &outbox)?;
-                running.insert(name, started);
+            if let Entry::Vacant(place) = running.entry(name) {
+                let started = self.start(place.key(), remote, external_labels.clone(), client, &outbox)?;
+                place.insert(started);
             }
         }
         self.is_idle.store(running.is_empty(), Ordering::Release);

@@ -60,7 +60,7 @@ impl Tail {
     }
 
     /// The payload of the next record; `None` where the writer has not written one yet.
-    pub fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
+    pub fn next_record(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             match Pieces::new(&self.ahead[self.taken..]).next() {
                 Some(Piece::Record(payload)) => {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn all(tail: &mut Tail) -> Vec<String> {
-        std::iter::from_fn(|| tail.next().unwrap()).map(|bytes| String::from_utf8(bytes).unwrap()).collect()
+        std::iter::from_fn(|| tail.next_record().unwrap()).map(|bytes| String::from_utf8(bytes).unwrap()).collect()
     }
 
     #[tokio::test]
