@@ -178,7 +178,7 @@ fn load(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
         "log                         {:>10.2} bytes a sample",
         stats.wal_written_bytes as f64 / samples as f64
     ))?;
-    say(&format!("parts                       {:>10.2} bytes a sample", stats.part_bytes as f64 / samples as f64))?;
+    say(&format!("blocks                      {:>10.2} bytes a sample", stats.block_bytes as f64 / samples as f64))?;
     say(&format!("loaded until {}", clock.now().ms()))?;
     std::io::stdout().flush()?;
     // Until the parent kills us.

@@ -27,10 +27,10 @@ pub(crate) async fn query(State(api): State<Arc<Api>>, tenant: RequestTenant, pa
     let store = Arc::clone(&api.parts.store);
     let range = TimeRange { start, end };
     let found = admission.run(CancelFlag::default(), move || match sets.is_empty() {
-        true => Vec::new(),
+        true => Ok(Vec::new()),
         false => store.exemplars(&tenant.0, &sets, range),
     });
-    let found = found.await?;
+    let found = found.await??;
     Ok(success_with(&[], |out| {
         out.push(b'[');
         for (i, series) in found.iter().enumerate() {

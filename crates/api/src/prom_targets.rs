@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use model::{Labels, Matcher, Metadata};
+use promql::engine::CancelFlag;
 use promql::parser::parse_metric_selector;
 use scrape::{ActiveTarget, DroppedTarget};
 use serde::Serialize;
@@ -187,7 +188,10 @@ pub(crate) async fn metadata(State(api): State<Arc<Api>>, tenant: RequestTenant,
         }
     }
     // Families that were pushed, or whose targets are gone.
-    for (family, metadata) in api.parts.store.metadata(&tenant.0, 0, metric) {
+    let admission = api.lookups.admit(api.engine().options().timeout).await?;
+    let (store, metric) = (Arc::clone(&api.parts.store), metric.map(str::to_owned));
+    let stored = admission.run(CancelFlag::default(), move || store.metadata(&tenant.0, 0, metric.as_deref()));
+    for (family, metadata) in stored.await?? {
         add(&family, &metadata);
     }
     let shown: BTreeMap<_, _> = found.into_iter().take(limit).collect();

@@ -1,4 +1,4 @@
-//! The head's own file: series definitions, metadata and exemplars, which parts do not hold.
+//! The head's own file: the series that the head knows, metadata, and exemplars that no block holds.
 //!
 //! It has the records of the log and grows with every flush. Where it holds twice what the head holds, it is written anew.
 
@@ -88,9 +88,14 @@ impl HeadLog {
         self.definitions = count;
     }
 
-    /// True where appending will not do.
-    pub(crate) fn must_be_rewritten(&self, series: u64) -> bool {
-        self.is_broken || self.definitions > 2 * series + SLACK
+    /// True where appending will not do, as the last write failed.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// True where the file holds many definitions of series that are gone.
+    pub(crate) fn is_bloated(&self, series: u64) -> bool {
+        self.definitions > 2 * series + SLACK
     }
 
     /// Appends records durably.

@@ -4,31 +4,33 @@
 //! [`model::SeriesSource`].
 //!
 //! ```text
-//! append -> head (open chunks) + log -> acknowledged -> flush: part files -> merge -> retention
-//! select -> index -> head and parts, merged series by series
+//! append -> head (open chunks) + log -> acknowledged -> flush: a block -> compaction -> retention
+//! select -> index of the head + label columns of blocks, joined by the hash of the label set
 //! ```
 
-// The store is about to be built on blocks; until then only their tests use them.
+// Compaction, which uses the rest of it, is on its way.
 #[allow(dead_code, unused_imports)]
 mod block;
 mod bytes;
 mod chunk;
+mod epochs;
 mod flush;
 mod head;
 mod headlog;
 mod merge;
 mod options;
-mod part;
-mod parts;
 mod record;
 mod recover;
 mod replay;
 mod report;
 mod select;
+#[allow(dead_code)]
+mod shelf;
 mod stats;
 mod store;
 
+pub use blocks::catalogue::BlockEntry;
 pub use blocks::wal::SyncMode;
 pub use options::StoreOptions;
-pub use report::{HeadStats, NamedCount, RecoveryReport, SeriesExemplars, StoreError, StoreStats};
+pub use report::{HeadStats, LevelStats, NamedCount, RecoveryReport, SeriesExemplars, StoreError, StoreStats};
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! Puts samples that were gathered from several places in order of time.
 
-use model::SampleBuffer;
+use model::{SampleBuffer, TimeRange, Timestamp};
 
 /// Makes the rows from `begin` on strictly increasing in time. Of two samples with one time the one gathered first wins, so
 /// gather in the order of writing.
@@ -21,9 +21,22 @@ pub(crate) fn normalise(samples: &mut SampleBuffer, begin: usize) {
     }
 }
 
-/// Appends one row of a buffer to another.
-pub(crate) fn push_row(from: &SampleBuffer, row: usize, to: &mut SampleBuffer) {
-    to.push_row(from, row);
+/// Removes the rows from `begin` on that lie in `range`.
+pub(crate) fn remove(samples: &mut SampleBuffer, begin: usize, range: TimeRange) {
+    let is_hit = |t: &i64| range.contains(Timestamp(*t));
+    if !samples.timestamps[begin..].iter().any(is_hit) {
+        return;
+    }
+    let mut kept = SampleBuffer::default();
+    for row in begin..samples.len() {
+        if !is_hit(&samples.timestamps[row]) {
+            kept.push_row(samples, row);
+        }
+    }
+    samples.truncate(begin);
+    for row in 0..kept.len() {
+        samples.push_row(&kept, row);
+    }
 }
 
 #[cfg(test)]

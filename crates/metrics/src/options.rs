@@ -1,7 +1,9 @@
 //! What can be set about a store, and the defaults that hold when nothing is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use blocks::files::FileStore;
 use blocks::wal::SyncMode;
 
 /// Options of a [`Store`](crate::Store). Times are milliseconds, sizes bytes.
@@ -23,6 +25,13 @@ pub struct StoreOptions {
     pub wal_segment_bytes: u64,
     /// Most active series a tenant may have.
     pub series_limit: Option<usize>,
+    /// A series leaves the head when so many milliseconds have passed since a flush last found samples of it; a series that
+    /// went stale leaves with its last sample.
+    pub idle_series_ms: i64,
+    /// Where finished blocks lie; `None` for `blocks/` in the store's own directory.
+    pub files: Option<Arc<dyn FileStore>>,
+    /// Most memory that pages of blocks take for the sake of later reads.
+    pub block_cache_bytes: usize,
     /// Above this estimate of the head's memory, batches are refused.
     pub memory_limit_bytes: Option<u64>,
     /// Exemplars kept for each tenant; the oldest goes first.
@@ -44,6 +53,9 @@ impl Default for StoreOptions {
             flush_wal_bytes: 64 << 20,
             wal_segment_bytes: 32 << 20,
             series_limit: None,
+            idle_series_ms: 10 * 60 * 1000,
+            files: None,
+            block_cache_bytes: 64 << 20,
             memory_limit_bytes: None,
             exemplar_capacity: 100_000,
             shards: None,

@@ -1,4 +1,5 @@
-//! Putting the heads together again after a stop of any kind: parts, then the head's own file, then the log.
+//! Putting the store together again after a stop of any kind: the catalogue, then the head's own file, then the log. Nothing
+//! of the blocks themselves is read.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,13 +9,15 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use blocks::disk::Disk;
+use blocks::files::{FileStore, LocalFiles};
 use blocks::wal::{Wal, WalOptions, WalRecovery};
 use model::Tenant;
 
+use crate::block::Caches;
 use crate::head::{Head, Shared};
 use crate::headlog::{HeadLog, HeadLogRecovery};
-use crate::parts::Parts;
 use crate::replay::{Replay, Replayed};
+use crate::shelf::Shelf;
 use crate::{RecoveryReport, StoreError, StoreOptions};
 
 /// Bytes that may wait to be written to the log.
@@ -26,7 +29,7 @@ const MOST_THREADS: usize = 4;
 pub(crate) struct Recovered {
     pub(crate) heads: BTreeMap<Tenant, Arc<Head>>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) shelf: Arc<Shelf>,
     pub(crate) headlog: HeadLog,
     pub(crate) wal: Wal,
     pub(crate) report: RecoveryReport,
@@ -44,25 +47,33 @@ struct Logs {
 /// Reads a data directory.
 pub(crate) fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &StoreOptions) -> Result<Recovered, StoreError> {
     let begun = Instant::now();
-    let parts_dir = dir.join("parts");
     let fail = |action, path: &Path| {
         let path = path.display().to_string();
         move |source: io::Error| StoreError::Io { action, path, source }
     };
     disk.create_dir_all(dir).map_err(fail("create", dir))?;
-    let (parts, quarantined) = Parts::open(disk.clone(), &parts_dir).map_err(fail("open", &parts_dir))?;
-    let parts = Arc::new(parts);
+    let files = match &options.files {
+        Some(files) => files.clone(),
+        None => {
+            let blocks_dir = dir.join("blocks");
+            let files = LocalFiles::new(disk.clone(), blocks_dir.clone()).map_err(fail("open", &blocks_dir))?;
+            Arc::new(files) as Arc<dyn FileStore>
+        }
+    };
+    let caches = Arc::new(Caches::new(options.block_cache_bytes));
+    let (shelf, catalogue) =
+        Shelf::open(disk.clone(), dir, files, caches).map_err(fail("open the catalogue of blocks in", dir))?;
+    catalogue.problems.iter().for_each(|problem| tracing::error!(problem, "the catalogue of blocks"));
+    let shelf = Arc::new(shelf);
+    let view = shelf.view();
     let shared: Arc<Shared> = Arc::default();
-    let logs = read_logs(disk, dir, options, &parts, &shared)?;
+    let logs = read_logs(disk, dir, options, view.manifest.wal_from, &shared)?;
     let (found, log, replayed) = (logs.headlog_recovery, logs.wal_recovery, logs.replayed);
-    shared.next_id.store(replayed.highest_id.max(parts.max_id()) + 1, Ordering::Relaxed);
-    let stored = parts.snapshot().iter().map(|p| p.range()).collect::<Vec<_>>();
-    for head in replayed.heads.values() {
-        stored.iter().for_each(|range| head.widen(range.start.ms(), range.end.ms()));
-    }
+    shared.next_id.store(replayed.highest_id + 1, Ordering::Relaxed);
     let report = RecoveryReport {
         elapsed: begun.elapsed(),
         series: replayed.heads.values().map(|h| h.known.load(Ordering::Relaxed) as u64).sum(),
+        blocks: view.blocks.len() as u64,
         replayed_samples: replayed.samples,
         segments: log.segments,
         wal_bytes: log.bytes,
@@ -70,21 +81,23 @@ pub(crate) fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &StoreOptions) -
         damaged_records: log.damaged_records + found.damaged_records,
         damaged_bytes: log.damaged_bytes + found.damaged_bytes,
         orphaned_samples: replayed.orphaned,
-        quarantined_files: [quarantined, log.quarantined].concat(),
+        quarantined_files: [catalogue.unreadable, log.quarantined].concat(),
+        missing_blocks: catalogue.missing,
+        problems: catalogue.problems,
     };
-    Ok(Recovered { heads: replayed.heads, shared, parts, headlog: logs.headlog, wal: logs.wal, report })
+    Ok(Recovered { heads: replayed.heads, shared, shelf, headlog: logs.headlog, wal: logs.wal, report })
 }
 
 fn read_logs(
     disk: Arc<dyn Disk>,
     dir: &Path,
     options: &StoreOptions,
-    parts: &Arc<Parts>,
+    wal_from: u64,
     shared: &Arc<Shared>,
 ) -> Result<Logs, StoreError> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let shards = options.shards.unwrap_or(2 * cores).clamp(1, 256);
-    let make = |tenant: &Tenant| Arc::new(Head::new(tenant.clone(), shards, parts.clone(), shared.clone()));
+    let make = |tenant: &Tenant| Arc::new(Head::new(tenant.clone(), shards, shared.clone()));
     let threads = cores.min(MOST_THREADS);
     std::thread::scope(|scope| {
         let mut replay = Replay::new(scope, threads, &make, options.exemplar_capacity);
@@ -93,9 +106,8 @@ fn read_logs(
         headlog.set_definitions(replay.definitions());
         let wal_options =
             WalOptions { sync: options.sync, segment_bytes: options.wal_segment_bytes, queue_bytes: QUEUE_BYTES };
-        let (wal, wal_recovery) = Wal::open(disk, &dir.join("wal"), wal_options, parts.wal_from(), &mut |payload| {
-            replay.record(payload, false)
-        })?;
+        let (wal, wal_recovery) =
+            Wal::open(disk, &dir.join("wal"), wal_options, wal_from, &mut |payload| replay.record(payload, false))?;
         Ok(Logs { headlog, headlog_recovery, wal, wal_recovery, replayed: replay.finish() })
     })
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use model::{Labels, Tenant};
+use model::Tenant;
 
+use crate::block::SeriesHash;
 use crate::bytes::Damaged;
 use crate::head::{Batch, Definition, Head, IdMap, Pair, Symbol};
 use crate::record::{self, Entry};
@@ -161,7 +162,7 @@ impl<'s, 'm> Replay<'s, 'm> {
     }
 
     fn define(&mut self, number: usize, series: &record::Definition<'_>, is_headlog: bool) {
-        let hash = Labels::from_sorted(series.pairs(), &mut self.scratch).hash64();
+        let identity = SeriesHash::of_sorted(series.pairs(), &mut self.scratch);
         self.symbols.resize(series.texts.len(), None);
         let symbols = &mut self.symbols;
         let Known { head, pending } = &mut self.heads[number];
@@ -172,10 +173,10 @@ impl<'s, 'm> Replay<'s, 'm> {
         let pairs: Box<[Pair]> =
             series.labels.iter().map(|l| Pair { name: symbol(l.0, true), value: symbol(l.1, false) }).collect();
         head.index.write().retain(&pairs);
-        let shard = head.shard_of_hash(hash);
+        let shard = head.shard_of(identity);
         self.routes.insert(series.id, (number as u64) << SHARD_BITS | shard as u64);
         let batch = &mut pending[shard];
-        batch.definitions.push(Definition { id: series.id, hash, pairs, is_headlog });
+        batch.definitions.push(Definition { id: series.id, identity, pairs, is_headlog });
         if batch.len() >= BATCH {
             self.hand_over(number, shard);
         }

@@ -32,8 +32,10 @@ pub enum StoreError {
 pub struct RecoveryReport {
     /// Time from the beginning of the start to its end.
     pub elapsed: Duration,
-    /// Series known after the start.
+    /// Series in the head after the start.
     pub series: u64,
+    /// Blocks that count.
+    pub blocks: u64,
     /// Samples taken from the log.
     pub replayed_samples: u64,
     /// Log segments read.
@@ -48,14 +50,19 @@ pub struct RecoveryReport {
     pub damaged_bytes: u64,
     /// Samples whose series definition was in a damaged record.
     pub orphaned_samples: u64,
-    /// Files set aside as `.quarantine`.
+    /// Files of the log that were set aside as `.quarantine`, and blocks that cannot be read.
     pub quarantined_files: Vec<String>,
+    /// Blocks that the catalogue lists and whose file is not there.
+    pub missing_blocks: Vec<u64>,
+    /// What else went wrong and was got over.
+    pub problems: Vec<String>,
 }
 
 impl RecoveryReport {
     /// True where acknowledged data may be missing.
     pub fn found_damage(&self) -> bool {
-        self.damaged_records > 0 || self.orphaned_samples > 0 || !self.quarantined_files.is_empty()
+        let files = self.quarantined_files.len() + self.missing_blocks.len();
+        self.damaged_records > 0 || self.orphaned_samples > 0 || files > 0
     }
 }
 
@@ -73,7 +80,7 @@ pub struct NamedCount {
 pub struct HeadStats {
     /// Series with an open chunk.
     pub active_series: u64,
-    /// All series that have data within retention, active ones included.
+    /// All series in the head, active ones included.
     pub series: u64,
     /// Chunks in memory, open ones included.
     pub chunks: u64,
@@ -100,7 +107,7 @@ pub struct StoreStats {
     pub tenants: u64,
     /// Series with an open chunk.
     pub active_series: u64,
-    /// All series that have data within retention.
+    /// All series in the heads. Those that have gone stale are in blocks only.
     pub series: u64,
     /// Chunks in memory, open ones included.
     pub chunks: u64,
@@ -114,14 +121,35 @@ pub struct StoreStats {
     pub wal_written_bytes: u64,
     /// Estimate of the head's memory.
     pub memory_bytes: u64,
-    /// Files of flushed chunks and their bytes.
-    pub parts: u64,
-    /// Bytes of flushed chunks on disk.
-    pub part_bytes: u64,
-    /// Entries of flushed chunks that queries and merges could not read since the start, and left out.
+    /// Blocks that count, and the bytes of their files.
+    pub blocks: u64,
+    /// Bytes of these blocks.
+    pub block_bytes: u64,
+    /// The same by level.
+    pub levels: Vec<LevelStats>,
+    /// First and last sample of all blocks, in milliseconds; `None` where there is no block.
+    pub block_range: Option<(i64, i64)>,
+    /// Samples that are in blocks still take memory, because a reader began before they were there.
+    pub flush_is_pending: bool,
+    /// Samples moved to blocks since the start.
+    pub flushed_samples: u64,
+    /// Memory of the cache for pages of blocks.
+    pub block_cache_bytes: u64,
+    /// Rows of blocks that queries and compactions could not read since the start, and left out.
     pub damaged_reads: u64,
     /// How long the start took.
     pub replay_time: Duration,
+}
+
+/// The blocks of one level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LevelStats {
+    /// 0 for flushes; from 1 on blocks of growing windows.
+    pub level: u8,
+    /// How many.
+    pub blocks: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
 }
 
 /// The exemplars of one series.

@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::head::Head;
-use crate::{HeadStats, NamedCount, Store};
+use crate::{BlockEntry, HeadStats, LevelStats, NamedCount, Store};
 
 pub(crate) const REASONS: [RejectReason; 8] = [
     RejectReason::OutOfOrder,
@@ -36,6 +36,7 @@ pub(crate) struct Counters {
     pub(crate) series_created: AtomicU64,
     pub(crate) series_removed: AtomicU64,
     pub(crate) flushes: AtomicU64,
+    pub(crate) flushed_samples: AtomicU64,
     pub(crate) flush_failures: AtomicU64,
     pub(crate) corruptions: AtomicU64,
 }
@@ -55,6 +56,27 @@ impl Counters {
         let at = REASONS.iter().position(|r| *r == reason).expect("every reason is listed");
         add(&self.rejected[at], 1);
     }
+}
+
+/// Blocks and bytes by level.
+pub(crate) fn levels<'e>(entries: impl Iterator<Item = &'e BlockEntry>) -> Vec<LevelStats> {
+    let mut levels: Vec<LevelStats> = Vec::new();
+    for entry in entries {
+        let at = levels.binary_search_by_key(&entry.level, |level| level.level).unwrap_or_else(|at| {
+            levels.insert(at, LevelStats { level: entry.level, ..LevelStats::default() });
+            at
+        });
+        levels[at].blocks += 1;
+        levels[at].bytes += entry.bytes;
+    }
+    levels
+}
+
+/// First and last sample of all blocks.
+pub(crate) fn range<'e>(entries: impl Iterator<Item = &'e BlockEntry>) -> Option<(i64, i64)> {
+    entries
+        .map(|entry| (entry.range.start.ms(), entry.range.end.ms()))
+        .reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)))
 }
 
 /// Numbers about one head.
@@ -123,23 +145,24 @@ impl Collector for StoreCollector {
         let out_of_order = get(&counters.rejected[0]);
         let too_old = get(&counters.rejected[2]);
         // Names are Prometheus' own where it has one; the encoder adds `_total`.
-        let totals: [(&str, &str, u64); 14] = [
+        let totals: [(&str, &str, u64); 15] = [
             ("prometheus_tsdb_head_samples_appended", "Samples taken", stats.samples_appended),
             ("prometheus_tsdb_head_out_of_order_samples_appended", "Samples taken out of order", get(&counters.late)),
             ("prometheus_tsdb_out_of_order_samples", "Samples refused as out of order", out_of_order),
             ("prometheus_tsdb_too_old_samples", "Samples refused as too old", too_old),
             ("prometheus_tsdb_exemplar_exemplars_appended", "Exemplars taken", get(&counters.exemplars)),
             ("prometheus_tsdb_head_series_created", "Series made", get(&counters.series_created)),
-            ("prometheus_tsdb_head_series_removed", "Series forgotten", get(&counters.series_removed)),
+            ("prometheus_tsdb_head_series_removed", "Series evicted from the head", get(&counters.series_removed)),
             ("prometheus_tsdb_wal_corruptions", "Damaged places found in the log", get(&counters.corruptions)),
             ("prometheus_tsdb_wal_writes_failed", "Failed writes and syncs of the log", get(&wal.failures)),
             (
                 "afferent_metrics_damaged_reads",
-                "Entries of flushed chunks that could not be read and were left out",
+                "Rows of blocks that could not be read and were left out",
                 stats.damaged_reads,
             ),
             ("afferent_metrics_wal_written_bytes", "Bytes written to the log", stats.wal_written_bytes),
             ("afferent_metrics_wal_syncs", "Syncs of the log", get(&wal.syncs)),
+            ("afferent_metrics_flushed_samples", "Samples moved from the head to blocks", stats.flushed_samples),
             ("afferent_metrics_flushes", "Flushes of the head", get(&counters.flushes)),
             ("afferent_metrics_flush_failures", "Flushes of the head that failed", get(&counters.flush_failures)),
         ];
@@ -147,16 +170,17 @@ impl Collector for StoreCollector {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
-        let gauges: [(&str, &str, f64); 10] = [
+        let gauges: [(&str, &str, f64); 11] = [
             ("prometheus_tsdb_head_series", "Series that take samples", stats.active_series as f64),
             ("prometheus_tsdb_head_chunks", "Chunks in memory", stats.chunks as f64),
-            ("afferent_metrics_series", "Series with data within retention", stats.series as f64),
+            ("afferent_metrics_series", "Series in the head", stats.series as f64),
             ("prometheus_tsdb_wal_segment_current", "Number of the log's segment", get(&wal.segment) as f64),
             ("prometheus_tsdb_wal_storage_size_bytes", "Bytes of the log on disk", stats.wal_bytes as f64),
-            ("prometheus_tsdb_storage_blocks_bytes", "Bytes of flushed chunks on disk", stats.part_bytes as f64),
-            ("prometheus_tsdb_blocks_loaded", "Files of flushed chunks", stats.parts as f64),
+            ("prometheus_tsdb_storage_blocks_bytes", "Bytes of all blocks", stats.block_bytes as f64),
+            ("prometheus_tsdb_blocks_loaded", "Blocks that count", stats.blocks as f64),
             ("prometheus_tsdb_data_replay_duration_seconds", "Time of the last start", stats.replay_time.as_secs_f64()),
             ("afferent_metrics_head_memory_bytes", "Estimate of the head's memory", stats.memory_bytes as f64),
+            ("afferent_metrics_block_cache_bytes", "Memory of cached pages of blocks", stats.block_cache_bytes as f64),
             ("afferent_metrics_tenants", "Tenants with data", stats.tenants as f64),
         ];
         for (name, help, value) in gauges {

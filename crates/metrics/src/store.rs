@@ -1,28 +1,30 @@
 //! The front door: opens a data directory and serves as sink and source.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use blocks::catalogue::{StoredMatcher, Tombstone};
 use blocks::disk::{Disk, RealDisk};
+use blocks::plan::{self, Retention};
 use blocks::wal::{Wal, WalCounters};
 use model::{
     AppendError, AppendFuture, Clock, LabelRequest, Labels, Matcher, Metadata, SampleSink, SelectRequest, SeriesSet,
-    SeriesSource, SourceError, Tenant, TimeRange, WriteBatch,
+    SeriesSource, SourceError, Tenant, TimeRange, Timestamp, WriteBatch,
 };
 use parking_lot::{Condvar, Mutex, RwLock};
 use prometheus_client::registry::Registry;
 
-use crate::flush;
-use crate::head::{Head, Limits, Shared, Visit, VisitError};
-use crate::headlog::HeadLog;
-use crate::parts::Parts;
+use crate::flush::{Flusher, Places};
+use crate::head::{Head, Idle, Limits, Shared, Visit, VisitError};
 use crate::record::RecordWriter;
 use crate::recover::{Recovered, recover};
-use crate::select;
+use crate::select::{self, Reader};
+use crate::shelf::Shelf;
 use crate::stats::{self, Counters, Heads, REASONS, StoreCollector, add, get};
-use crate::{HeadStats, RecoveryReport, SeriesExemplars, StoreError, StoreOptions, StoreStats};
+use crate::{BlockEntry, HeadStats, RecoveryReport, SeriesExemplars, StoreError, StoreOptions, StoreStats};
 
 /// How often the store looks whether something is due.
 const TICK: Duration = Duration::from_secs(5);
@@ -30,7 +32,7 @@ const TICK: Duration = Duration::from_secs(5);
 /// What maintenance alone touches.
 #[derive(Debug)]
 struct Maintenance {
-    headlog: HeadLog,
+    flusher: Flusher,
     last_flush: Instant,
 }
 
@@ -50,10 +52,13 @@ pub struct Store {
     clock: Arc<dyn Clock>,
     heads: Heads,
     shared: Arc<Shared>,
-    parts: Arc<Parts>,
+    shelf: Arc<Shelf>,
     wal: Wal,
+    /// When the store was opened, by its clock.
+    opened: Timestamp,
     maintenance: Mutex<Maintenance>,
     counters: Counters,
+    flush_is_pending: AtomicBool,
     replay_time: Duration,
     is_closed: AtomicBool,
     signal: Arc<Signal>,
@@ -77,19 +82,21 @@ impl Store {
         options: StoreOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Store>, RecoveryReport), StoreError> {
-        let Recovered { heads, shared, parts, headlog, wal, report } = recover(disk, dir, &options)?;
+        let Recovered { heads, shared, shelf, headlog, wal, report } = recover(disk, dir, &options)?;
         let counters = Counters::default();
         add(&counters.corruptions, report.damaged_records + report.quarantined_files.len() as u64);
         let store = Arc::new_cyclic(|me| Store {
             me: me.clone(),
             dir: dir.to_owned(),
+            opened: clock.now(),
             clock,
             heads: RwLock::new(heads),
             shared,
-            parts,
+            shelf,
             wal,
-            maintenance: Mutex::new(Maintenance { headlog, last_flush: Instant::now() }),
+            maintenance: Mutex::new(Maintenance { flusher: Flusher::new(headlog), last_flush: Instant::now() }),
             counters,
+            flush_is_pending: AtomicBool::new(false),
             replay_time: report.elapsed,
             is_closed: AtomicBool::new(false),
             signal: Arc::default(),
@@ -105,6 +112,7 @@ impl Store {
         }
         tracing::info!(
             series = report.series,
+            blocks = report.blocks,
             replayed_samples = report.replayed_samples,
             damaged_records = report.damaged_records,
             elapsed_ms = report.elapsed.as_millis() as u64,
@@ -123,7 +131,7 @@ impl Store {
         }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let shards = self.options.shards.unwrap_or(2 * cores).clamp(1, 256);
-        let make = || Arc::new(Head::new(tenant.clone(), shards, self.parts.clone(), self.shared.clone()));
+        let make = || Arc::new(Head::new(tenant.clone(), shards, self.shared.clone()));
         self.heads.write().entry(tenant.clone()).or_insert_with(make).clone()
     }
 
@@ -131,20 +139,41 @@ impl Store {
         self.heads.read().values().cloned().collect()
     }
 
+    fn reader(&self, tenant: &Tenant) -> Reader {
+        let pin = self.shared.epochs.pin();
+        Reader::new(pin, self.head(tenant), self.shelf.clone())
+    }
+
     /// Metadata by metric family name, sorted; at most `limit` families (0 for all), or only that of `metric`.
-    pub fn metadata(&self, tenant: &Tenant, limit: usize, metric: Option<&str>) -> Vec<(String, Metadata)> {
-        self.head(tenant).map(|head| head.metadata(limit, metric)).unwrap_or_default()
+    pub fn metadata(
+        &self,
+        tenant: &Tenant,
+        limit: usize,
+        metric: Option<&str>,
+    ) -> Result<Vec<(String, Metadata)>, SourceError> {
+        select::metadata(&self.reader(tenant), tenant, limit, metric)
     }
 
     /// Exemplars in `range` of the series that match all matchers of at least one set, sorted by labels.
-    pub fn exemplars(&self, tenant: &Tenant, sets: &[Vec<Matcher>], range: TimeRange) -> Vec<SeriesExemplars> {
-        self.head(tenant).map(|head| select::exemplars(&head, sets, range)).unwrap_or_default()
+    pub fn exemplars(
+        &self,
+        tenant: &Tenant,
+        sets: &[Vec<Matcher>],
+        range: TimeRange,
+    ) -> Result<Vec<SeriesExemplars>, SourceError> {
+        select::exemplars(&self.reader(tenant), tenant, sets, range)
+    }
+
+    /// The blocks that count, by id.
+    pub fn blocks(&self) -> Vec<BlockEntry> {
+        self.shelf.view().manifest.blocks.clone()
     }
 
     /// Numbers about the whole store.
     pub fn stats(&self) -> StoreStats {
         let heads = self.all_heads();
-        let parts = self.parts.snapshot();
+        let view = self.shelf.view();
+        let entries = || view.manifest.blocks.iter();
         let wal = self.wal.counters();
         StoreStats {
             tenants: heads.len() as u64,
@@ -155,10 +184,15 @@ impl Store {
             wal_bytes: get(&wal.disk_bytes),
             wal_written_bytes: get(&wal.written_bytes),
             memory_bytes: self.memory(),
-            parts: parts.len() as u64,
-            part_bytes: parts.iter().map(|p| p.bytes).sum(),
+            blocks: entries().count() as u64,
+            block_bytes: entries().map(|entry| entry.bytes).sum(),
+            levels: stats::levels(entries()),
+            block_range: stats::range(entries()),
+            flush_is_pending: self.flush_is_pending.load(Ordering::Relaxed),
+            flushed_samples: get(&self.counters.flushed_samples),
+            block_cache_bytes: self.shelf.caches().counts().bytes as u64,
             chunks: heads.iter().map(|h| h.chunks.load(Ordering::Relaxed).max(0) as u64).sum(),
-            damaged_reads: get(&self.parts.damaged_reads),
+            damaged_reads: get(&self.shelf.damaged_reads),
             replay_time: self.replay_time,
         }
     }
@@ -173,7 +207,10 @@ impl Store {
 
     /// Tenants with data, sorted.
     pub fn tenants(&self) -> Vec<Tenant> {
-        self.heads.read().keys().cloned().collect()
+        let view = self.shelf.view();
+        let in_blocks = view.manifest.blocks.iter().map(|entry| entry.tenant.clone());
+        let all: BTreeSet<Tenant> = self.heads.read().keys().cloned().chain(in_blocks).collect();
+        all.into_iter().collect()
     }
 
     fn memory(&self) -> u64 {
@@ -192,41 +229,93 @@ impl Store {
         self.clock.now().plus_ms(self.options.retention_ms.saturating_neg()).ms()
     }
 
-    /// Does what is due: flush, merge, retention. Called by the store itself unless `options.background` is off.
+    /// Does what is due: flush, the end of a flush that waited for readers, retention. Called by the store itself unless
+    /// `options.background` is off.
     pub fn maintain(&self) -> Result<(), StoreError> {
         let is_full = self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit / 8 * 7);
-        let since_flush = self.maintenance.lock().last_flush.elapsed();
         let log_is_long = get(&self.wal.counters().disk_bytes) >= self.options.flush_wal_bytes;
-        // A failing disk is not tried more often than this.
-        let may_retry = since_flush >= TICK;
-        if since_flush >= self.options.flush_interval || (may_retry && (log_is_long || is_full)) {
+        self.finish_flush();
+        let (since_flush, is_pending) = {
+            let maintenance = self.maintenance.lock();
+            (maintenance.last_flush.elapsed(), maintenance.flusher.is_pending())
+        };
+        // A failing disk is not tried more often than this; and where memory waits for readers, another flush frees none.
+        let may_hurry = since_flush >= TICK && !is_pending;
+        if since_flush >= self.options.flush_interval || (may_hurry && (log_is_long || is_full)) {
             self.flush()?;
         }
-        let cutoff = self.cutoff();
-        while self.parts.merge_once(cutoff).map_err(|e| self.failure("merge parts in", e))? {}
-        self.parts.drop_before(cutoff);
+        self.drop_expired().map_err(|e| self.failure("drop old blocks of", e))?;
+        self.shelf.sweep();
         Ok(())
     }
 
-    /// Writes everything in memory to files and empties the log. On failure everything stays where it is.
-    pub fn flush(&self) -> Result<(), StoreError> {
+    fn drop_expired(&self) -> std::io::Result<()> {
+        let retention = Retention { time_ms: Some(self.options.retention_ms), bytes: None };
+        let expired = plan::expired(&self.shelf.view().manifest.blocks, self.clock.now(), &retention);
+        if expired.is_empty() { Ok(()) } else { self.shelf.commit(Vec::new(), &expired, |_| ()) }
+    }
+
+    /// Ends a flush whose samples waited for readers to go.
+    fn finish_flush(&self) {
         let mut maintenance = self.maintenance.lock();
+        let heads = self.all_heads();
+        let evicted = maintenance.flusher.finish(self.places(&heads));
+        add(&self.counters.series_removed, evicted);
+        self.flush_is_pending.store(maintenance.flusher.is_pending(), Ordering::Relaxed);
+    }
+
+    fn places<'s>(&'s self, heads: &'s [Arc<Head>]) -> Places<'s> {
+        let now = self.clock.now();
+        let seconds = |ms: i64| u32::try_from(ms.max(0) / 1000).unwrap_or(u32::MAX);
+        let idle = Idle {
+            now: seconds(now.ms().saturating_sub(self.opened.ms())),
+            after: seconds(self.options.idle_series_ms),
+        };
+        Places { heads, wal: &self.wal, shelf: &self.shelf, epochs: &self.shared.epochs, now, idle }
+    }
+
+    /// Writes everything in memory to blocks and empties the log. On failure everything stays where it is. Readers that have
+    /// begun before keep samples in memory until they are done; the flush does not wait for them.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.flush_holding(&mut self.maintenance.lock())
+    }
+
+    fn flush_holding(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
         maintenance.last_flush = Instant::now();
         let heads = self.all_heads();
-        match flush::flush(&heads, &self.wal, &self.parts, &mut maintenance.headlog) {
+        let result = maintenance.flusher.flush(self.places(&heads));
+        self.flush_is_pending.store(maintenance.flusher.is_pending(), Ordering::Relaxed);
+        match result {
             Ok(flushed) => {
                 add(&self.counters.flushes, 1);
-                tracing::debug!(series = flushed.series, samples = flushed.samples, "head flushed");
+                add(&self.counters.flushed_samples, flushed.samples);
+                add(&self.counters.series_removed, flushed.evicted);
+                tracing::debug!(samples = flushed.samples, evicted = flushed.evicted, "head flushed");
+                Ok(())
             }
             Err(error) => {
                 add(&self.counters.flush_failures, 1);
-                return Err(self.failure("flush the head to", error));
+                Err(self.failure("flush the head to", error))
             }
         }
-        let cutoff = self.cutoff();
-        let removed: usize = heads.iter().map(|head| head.forget_before(cutoff)).sum();
-        add(&self.counters.series_removed, removed as u64);
-        Ok(())
+    }
+
+    /// Deletes samples of the series that match all matchers, in `range`. They are gone for readers when it answers; their
+    /// space is freed by a later compaction. Samples of these series that come in afterwards are not concerned.
+    pub fn delete(&self, tenant: &Tenant, matchers: &[Matcher], range: TimeRange) -> Result<(), StoreError> {
+        // No other flush in between: its block would be older than the tombstone, its samples younger.
+        let mut maintenance = self.maintenance.lock();
+        self.flush_holding(&mut maintenance)?;
+        let id = self.shelf.reserve_id();
+        let tombstone = Tombstone {
+            id,
+            tenant: tenant.clone(),
+            matchers: matchers.iter().map(StoredMatcher::from).collect(),
+            range,
+            newest_block: id,
+        };
+        let committed = self.shelf.commit(Vec::new(), &[], |manifest| manifest.tombstones.push(tombstone));
+        committed.map_err(|e| self.failure("note a deletion in", e))
     }
 
     fn failure(&self, action: &'static str, source: std::io::Error) -> StoreError {
@@ -358,21 +447,18 @@ impl SampleSink for Store {
 
 impl SeriesSource for Store {
     fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
-        Ok(match self.head(request.tenant) {
-            Some(head) => select::select(&head, request),
-            None => Box::new(select::Nothing),
-        })
+        select::select(self.reader(request.tenant), request)
     }
 
     fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-        Ok(self.head(request.tenant).map(|head| select::label_names(&head, request)).unwrap_or_default())
+        select::label_names(&self.reader(request.tenant), request)
     }
 
     fn label_values(&self, name: &str, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-        Ok(self.head(request.tenant).map(|head| select::label_values(&head, name, request)).unwrap_or_default())
+        select::label_values(&self.reader(request.tenant), name, request)
     }
 
     fn series(&self, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {
-        Ok(self.head(request.tenant).map(|head| select::series(&head, request)).unwrap_or_default())
+        select::series(&self.reader(request.tenant), request)
     }
 }

@@ -72,6 +72,11 @@ pub trait SeriesSet: Send + Sync {
 
     /// Appends the samples of series `index` in `range` to `out`, in order of time. May be called from several threads.
     fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError>;
+
+    /// What the reader of an answer should know, such as stored data that was damaged and left out; as of the reads so far.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A place that series can be read from.

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use client::ClientError;
 use thiserror::Error;
 
 /// Why a configuration or a question is refused.
 #[derive(Debug, Error)]
 pub enum ScrapeError {
-    /// A file that the job names cannot be used.
+    /// A file with a certificate, key, password or token cannot be used.
     #[error("scrape pool {pool:?}: {what} file {}: {reason}", path.display())]
     File {
         /// Job name.
@@ -26,7 +25,7 @@ pub enum ScrapeError {
         /// Job name.
         pool: String,
         /// What is wrong.
-        reason: ClientError,
+        reason: String,
     },
     /// Nobody scrapes under that job name.
     #[error("scrape pool {0:?} not found")]

@@ -7,11 +7,11 @@ use std::sync::atomic::Ordering;
 
 use blocks::wal::{Commit, SubmitError, Wal};
 use model::{
-    AppendReport, FloatHistogram, Labels, RejectReason, Rejection, SampleValue, SeriesRef, TimeRange, WriteRow,
-    is_stale,
+    AppendReport, FloatHistogram, Labels, RejectReason, Rejection, SampleValue, SeriesRef, WriteRow, is_stale,
 };
 
 use super::{Head, LOGGED_FOR_GOOD, Pushed, Shard, Taken};
+use crate::block::SeriesHash;
 use crate::record::RecordWriter;
 
 /// What is accepted at this moment.
@@ -36,8 +36,8 @@ struct Route {
 enum Place {
     /// By its hint or its labels: the local number and the low bits of the id that stood there.
     Known { local: u32, id: u32 },
-    /// Hash of labels that were not known, and the id of their series if it is made now.
-    New { hash: u64, id: u64 },
+    /// Identity of labels that were not known, and the id of their series if it is made now.
+    New { identity: SeriesHash, id: u64 },
 }
 
 /// Why a visit to a shard failed. Rows may have been applied, but none is acknowledged.
@@ -122,20 +122,20 @@ impl Head {
     }
 
     fn route_by_labels(&self, row: u32, content: &WriteRow) -> Route {
-        let hash = content.labels.hash64();
-        let number = self.shard_of_hash(hash);
+        let identity = SeriesHash::of(&content.labels);
+        let number = self.shard_of(identity);
         let shard = self.shards[number].read();
-        let known = self.find(&shard, hash, &content.labels).and_then(|local| Some((local, shard.get(local)?.id)));
+        let known = self.find(&shard, identity, &content.labels).and_then(|local| Some((local, shard.get(local)?.id)));
         let place = match known {
             Some((local, id)) => Place::Known { local, id: id as u32 },
-            None => Place::New { hash, id: 0 },
+            None => Place::New { identity, id: 0 },
         };
         Route { row, shard: number as u32, place }
     }
 
-    pub(super) fn find(&self, shard: &Shard, hash: u64, labels: &Labels) -> Option<u32> {
+    pub(super) fn find(&self, shard: &Shard, identity: SeriesHash, labels: &Labels) -> Option<u32> {
         let index = self.index.read();
-        shard.find(hash, |s| index.same_labels(&s.pairs, labels.iter().map(|l| (l.name, l.value))))
+        shard.find(identity.0 as u64, |s| index.same_labels(&s.pairs, labels.iter().map(|l| (l.name, l.value))))
     }
 
     /// Gives ids to new series in the order of the rows, though the shards make them in another: as in Prometheus' head, a
@@ -250,23 +250,23 @@ impl Head {
         }
         let local = match place {
             Place::Known { local, id } => match shard.get(local) {
-                Some(series) if series.id as u32 == id => local,
+                Some(series) if series.id as u32 == id && !series.is_retired => local,
                 _ => return Outcome::Lost,
             },
-            Place::New { hash, id } => match self.find_or_create(number, shard, row, (hash, id), limits, visit) {
-                Ok(local) => local,
-                Err(reason) => return Outcome::Rejected(reason),
-            },
+            Place::New { identity, id } => {
+                match self.find_or_create(number, shard, row, (identity, id), limits, visit) {
+                    Ok(local) => local,
+                    Err(reason) => return Outcome::Rejected(reason),
+                }
+            }
         };
         let Some(series) = shard.get_mut(local) else { return Outcome::Lost };
         if !series.is_active && self.active.load(Ordering::Relaxed) >= limits.series {
             return Outcome::Rejected(RejectReason::SeriesLimit);
         }
-        self.resolve_for(series, t);
         let before = series.weight();
         let id = series.id;
-        let taken =
-            series.append(&row.sample, limits.window_ms, |t, out| self.parts.read(id, TimeRange::new(t, t), out));
+        let taken = series.append(&row.sample, limits.window_ms);
         self.account_since(before, series);
         match taken {
             Taken::Conflict => Outcome::Rejected(RejectReason::DuplicateTimestamp),
@@ -280,11 +280,11 @@ impl Head {
         number: usize,
         shard: &mut Shard,
         row: &WriteRow,
-        (hash, id): (u64, u64),
+        (identity, id): (SeriesHash, u64),
         limits: Limits,
         visit: &mut Visit,
     ) -> Result<u32, RejectReason> {
-        if let Some(local) = self.find(shard, hash, &row.labels) {
+        if let Some(local) = self.find(shard, identity, &row.labels) {
             return Ok(local);
         }
         if row.labels.metric_name().is_empty() {
@@ -295,7 +295,7 @@ impl Head {
             return Err(RejectReason::SeriesLimit);
         }
         visit.series_created += 1;
-        let (slot, _) = self.create(number, shard, id, hash, row.labels.iter().map(|l| (l.name, l.value)));
+        let (slot, _) = self.create(number, shard, id, identity, row.labels.iter().map(|l| (l.name, l.value)));
         Ok(self.local(slot))
     }
 

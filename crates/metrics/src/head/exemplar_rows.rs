@@ -4,7 +4,8 @@ use blocks::wal::{SubmitError, Wal};
 use model::ExemplarRow;
 
 use super::append::VisitError;
-use super::{Head, Limits, Pushed, Visit};
+use super::{Head, Limits, Pushed, Series, Visit};
+use crate::block::SeriesHash;
 use crate::record::RecordWriter;
 
 impl Head {
@@ -36,7 +37,7 @@ impl Head {
         loop {
             let epoch = wal.epoch();
             record.clear();
-            let Some(id) = shard.get(local).map(|series| series.id) else { return Ok(()) };
+            let Some(id) = shard.get(local).filter(|s| !s.is_retired).map(|series| series.id) else { return Ok(()) };
             let mut defined = Vec::new();
             let mut logged = Vec::new();
             for exemplar in &row.exemplars {
@@ -75,13 +76,14 @@ impl Head {
         if let Some(hint) = row.hint {
             let slot = hint.0 as u32;
             let (number, local) = (self.shard_of_slot(slot), self.local(slot));
-            if self.shards[number].read().get(local).is_some_and(|s| s.id as u32 == (hint.0 >> 32) as u32) {
+            let is_it = |s: &Series| s.id as u32 == (hint.0 >> 32) as u32 && !s.is_retired;
+            if self.shards[number].read().get(local).is_some_and(is_it) {
                 return Some((number, local));
             }
         }
-        let hash = row.labels.hash64();
-        let number = self.shard_of_hash(hash);
-        let local = self.find(&self.shards[number].read(), hash, &row.labels)?;
+        let identity = SeriesHash::of(&row.labels);
+        let number = self.shard_of(identity);
+        let local = self.find(&self.shards[number].read(), identity, &row.labels)?;
         Some((number, local))
     }
 }

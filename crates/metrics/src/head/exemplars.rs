@@ -15,6 +15,8 @@ pub(crate) struct Stored {
     pub(crate) labels: Labels,
     /// The log's epoch in which it was written; [`super::LOGGED_FOR_GOOD`] where it is durable.
     pub(crate) logged_epoch: u32,
+    /// A block has it.
+    pub(crate) is_in_block: bool,
 }
 
 /// What became of an exemplar.
@@ -33,8 +35,10 @@ pub(crate) struct Exemplars {
     by_series: HashMap<u64, VecDeque<Stored>>,
     /// Series ids in the order in which their exemplars came.
     order: VecDeque<u64>,
-    /// Not yet in the head's own log file.
-    unlogged: Vec<Stored>,
+    /// Those that came since the last flush.
+    unflushed: VecDeque<Stored>,
+    /// How many have left that list so far.
+    flushed: u64,
 }
 
 impl Exemplars {
@@ -57,9 +61,10 @@ impl Exemplars {
         list.push_back(exemplar.clone());
         self.order.push_back(id);
         if !is_headlog {
-            self.unlogged.push(exemplar);
-            if self.unlogged.len() > capacity {
-                self.unlogged.drain(..self.unlogged.len() / 2);
+            self.unflushed.push_back(exemplar);
+            if self.unflushed.len() > capacity {
+                self.unflushed.pop_front();
+                self.flushed += 1;
             }
         }
         while self.order.len() > capacity {
@@ -100,16 +105,28 @@ impl Exemplars {
         self.by_series.values().map(within).filter(|list| !list.is_empty()).collect()
     }
 
-    /// Exemplars that the head's own file does not hold yet, or all; and the number of those it does not hold.
-    pub(crate) fn unlogged(&self, everything: bool) -> (Vec<Stored>, usize) {
-        let wanted =
-            if everything { self.by_series.values().flatten().cloned().collect() } else { self.unlogged.clone() };
-        (wanted, self.unlogged.len())
+    /// What came since the last flush, in the order of arrival, and a number to end it with.
+    pub(crate) fn unflushed(&self) -> (Vec<Stored>, u64) {
+        (self.unflushed.iter().cloned().collect(), self.flushed + self.unflushed.len() as u64)
     }
 
-    /// The head's own file holds the first `count` of those it did not hold.
-    pub(crate) fn are_logged(&mut self, count: usize) {
-        self.unlogged.drain(..count.min(self.unlogged.len()));
+    /// What no block has, for the head's own file.
+    pub(crate) fn only_here(&self) -> Vec<Stored> {
+        self.by_series.values().flatten().filter(|e| !e.is_in_block).cloned().collect()
+    }
+
+    /// Ends the list that [`Exemplars::unflushed`] gave with this number. Blocks have those of the series that `is_in_block`
+    /// accepts.
+    pub(crate) fn are_flushed(&mut self, end: u64, is_in_block: impl Fn(u64) -> bool) {
+        while self.flushed < end
+            && let Some(exemplar) = self.unflushed.pop_front()
+        {
+            self.flushed += 1;
+            if is_in_block(exemplar.id) {
+                let known = self.by_series.get_mut(&exemplar.id).into_iter().flatten();
+                known.filter(|e| e.time == exemplar.time).for_each(|e| e.is_in_block = true);
+            }
+        }
     }
 }
 

@@ -84,6 +84,11 @@ pub(crate) struct NameIndex {
 }
 
 impl NameIndex {
+    /// Series that carry the label.
+    pub(crate) fn len(&self) -> u64 {
+        self.any.len()
+    }
+
     /// True where a slot of the set carries the label.
     pub(crate) fn touches(&self, set: &RoaringBitmap) -> bool {
         !self.any.is_disjoint(set)
@@ -194,16 +199,19 @@ impl Index {
         }
     }
 
-    /// A series less uses these symbols.
-    pub(crate) fn release(&mut self, pairs: &[Pair]) {
-        for pair in pairs {
-            self.symbols.release(pair.name);
-            self.symbols.release(pair.value);
+    /// A series less uses these symbols; answers the bytes that this freed, roughly.
+    pub(crate) fn release(&mut self, pairs: &[Pair]) -> usize {
+        let mut bytes = 0;
+        for (symbol, is_name) in pairs.iter().flat_map(|pair| [(pair.name, true), (pair.value, false)]) {
+            bytes += self.symbols.release(symbol).map_or(0, |text| text_bytes(&text, is_name));
         }
+        bytes
     }
 
-    /// Forgets a series.
-    pub(crate) fn remove(&mut self, slot: u32, pairs: &[Pair]) {
+    /// Takes a series out of all postings; answers the bytes that this freed, roughly. Its symbols stay until
+    /// [`Index::release`].
+    pub(crate) fn remove(&mut self, slot: u32, pairs: &[Pair]) -> usize {
+        let mut bytes = 0;
         self.all.remove(slot);
         for pair in pairs {
             if let Some(entry) = self.names.get_mut(&pair.name) {
@@ -215,15 +223,17 @@ impl Index {
                     }
                     _ => true,
                 };
+                bytes += PAIR_BYTES;
                 if is_last {
                     entry.values.remove(&pair.value);
+                    bytes += POSTINGS_BYTES;
                 }
                 if entry.values.is_empty() {
                     self.names.remove(&pair.name);
                 }
             }
         }
-        self.release(pairs);
+        bytes
     }
 
     /// True where the pairs are exactly these labels.
@@ -381,6 +391,7 @@ mod tests {
                 let slot = at.index(series.len());
                 if let Some(pairs) = live[slot].take() {
                     index.remove(slot as u32, &pairs);
+                    index.release(&pairs);
                 }
             }
             let found: Vec<u32> = index.matching(&matchers).iter().collect();

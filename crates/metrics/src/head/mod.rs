@@ -1,12 +1,14 @@
 //! The head: everything of one tenant that is in memory.
 //!
-//! Locks are taken in this order and never the other way: maintenance, shard, index, exemplars or metadata, log queue.
+//! Locks are taken in this order and never the other way: maintenance, upkeep, shard, index, exemplars or metadata, log queue.
 
 mod append;
+mod evict;
 mod exemplar_rows;
 mod exemplars;
 mod fill;
 mod index;
+mod order;
 mod restore;
 mod series;
 mod shard;
@@ -16,19 +18,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
-use model::{Exemplar, Labels, Matcher, Metadata, Tenant, TimeRange};
+use model::{Exemplar, Matcher, Metadata, Tenant, TimeRange};
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
 pub(crate) use append::{Limits, Visit, VisitError};
+pub(crate) use evict::{Idle, Upkeep};
 pub(crate) use exemplars::{Exemplars, Pushed, Stored};
 pub(crate) use index::Index;
+pub(crate) use order::compare;
 pub(crate) use restore::{Batch, Definition, IdMap};
 pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, Weight, push_sample};
 pub(crate) use shard::Shard;
 pub(crate) use symbols::{Pair, Symbol, Symbols};
 
-use crate::parts::Parts;
+use crate::block::SeriesHash;
+use crate::epochs::Epochs;
+
+/// What OpenMetrics adds to a family's name for the metrics that it consists of.
+pub(crate) const PART_SUFFIXES: [&str; 7] = ["_bucket", "_count", "_sum", "_total", "_created", "_info", "_gcount"];
 
 /// Numbers that all heads of a store share.
 #[derive(Debug, Default)]
@@ -37,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) next_id: AtomicU64,
     /// Estimate of the memory of all heads, bytes.
     pub(crate) memory: AtomicI64,
+    /// Who reads.
+    pub(crate) epochs: Arc<Epochs>,
 }
 
 #[derive(Debug, Default)]
@@ -54,22 +64,22 @@ pub(crate) struct Head {
     pub(crate) index: RwLock<Index>,
     pub(crate) exemplars: Mutex<Exemplars>,
     metadata: Mutex<FamilyMetadata>,
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) upkeep: Mutex<Upkeep>,
     shared: Arc<Shared>,
+    /// Readers that began in this epoch or later see the blocks of every committed flush.
+    pub(crate) durable_epoch: AtomicU64,
     /// Series known and series that take samples.
     pub(crate) known: AtomicUsize,
     pub(crate) active: AtomicUsize,
     /// Chunks in memory, open ones included.
     pub(crate) chunks: AtomicI64,
-    /// Selections in use: their slots and symbols must stay.
-    pub(crate) pins: AtomicUsize,
-    /// Oldest and newest sample time.
+    /// Oldest sample time in memory, and newest of all.
     pub(crate) min_time: AtomicI64,
     pub(crate) max_time: AtomicI64,
 }
 
 impl Head {
-    pub(crate) fn new(tenant: Tenant, shards: usize, parts: Arc<Parts>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(tenant: Tenant, shards: usize, shared: Arc<Shared>) -> Self {
         let shards = shards.next_power_of_two();
         Head {
             tenant,
@@ -78,12 +88,12 @@ impl Head {
             index: RwLock::default(),
             exemplars: Mutex::default(),
             metadata: Mutex::default(),
-            parts,
+            upkeep: Mutex::default(),
             shared,
+            durable_epoch: AtomicU64::new(0),
             known: AtomicUsize::new(0),
             active: AtomicUsize::new(0),
             chunks: AtomicI64::new(0),
-            pins: AtomicUsize::new(0),
             min_time: AtomicI64::new(i64::MAX),
             max_time: AtomicI64::new(i64::MIN),
         }
@@ -102,8 +112,8 @@ impl Head {
         slot >> self.shard_bits
     }
 
-    pub(crate) fn shard_of_hash(&self, hash: u64) -> usize {
-        (hash >> 32) as usize & (self.shards.len() - 1)
+    pub(crate) fn shard_of(&self, identity: SeriesHash) -> usize {
+        (identity.0 >> 64) as usize & (self.shards.len() - 1)
     }
 
     /// Enters a new series into a locked shard; answers its slot and the bytes it takes.
@@ -112,30 +122,16 @@ impl Head {
         shard_number: usize,
         shard: &mut Shard,
         id: u64,
-        hash: u64,
+        identity: SeriesHash,
         labels: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> (u32, usize) {
         let slot = self.slot(shard_number, shard.next_local());
         let (pairs, index_bytes) = self.index.write().insert(slot, labels);
         let bytes = index_bytes + restore::series_bytes(&pairs);
-        shard.insert(Series::new(id, hash, pairs));
+        shard.insert(Series::new(id, identity, pairs));
         self.known.fetch_add(1, Ordering::Relaxed);
         self.shared.memory.fetch_add(bytes as i64, Ordering::Relaxed);
         (slot, bytes)
-    }
-
-    /// Asks the parts about a series that was loaded at the start, unless a sample of this time is newer than all of them.
-    fn resolve_for(&self, series: &mut Series, time: i64) {
-        if time <= self.parts.newest() {
-            self.resolve(series);
-        }
-    }
-
-    /// Asks the parts about a series that was loaded at the start.
-    fn resolve(&self, series: &mut Series) {
-        if series.is_unresolved {
-            series.resolve(self.parts.range_of(series.id));
-        }
     }
 
     /// Notes how much a series has grown since it had another weight.
@@ -187,13 +183,6 @@ impl Head {
         found
     }
 
-    /// The labels of a series in use.
-    pub(crate) fn labels(&self, pairs: &[Pair], scratch: &mut String) -> Labels {
-        let index = self.index.read();
-        let text = |s| index.symbols.text(s);
-        Labels::from_sorted(pairs.iter().map(|p| (text(p.name), text(p.value))), scratch)
-    }
-
     /// Keeps metadata that is new or changed; answers whether it was.
     pub(crate) fn set_metadata(&self, family: &str, metadata: &Metadata, is_durable: bool) -> bool {
         let mut known = self.metadata.lock();
@@ -207,13 +196,16 @@ impl Head {
         true
     }
 
-    pub(crate) fn metadata(&self, limit: usize, metric: Option<&str>) -> Vec<(String, Metadata)> {
+    /// All metadata that is known.
+    pub(crate) fn metadata(&self) -> BTreeMap<String, Metadata> {
+        self.metadata.lock().families.clone()
+    }
+
+    /// Metadata of the family that a metric belongs to: its own, or that of its name without the suffix of a part.
+    pub(crate) fn metadata_of(&self, metric: &str) -> Option<Metadata> {
         let known = self.metadata.lock();
-        let limit = if limit == 0 { usize::MAX } else { limit };
-        match metric {
-            Some(name) => known.families.get_key_value(name).map(|(n, m)| (n.clone(), m.clone())).into_iter().collect(),
-            None => known.families.iter().take(limit).map(|(n, m)| (n.clone(), m.clone())).collect(),
-        }
+        let family = |name: &str| known.families.get(name).cloned();
+        family(metric).or_else(|| PART_SUFFIXES.iter().find_map(|suffix| family(metric.strip_suffix(suffix)?)))
     }
 
     /// Metadata that the head's own file does not hold yet, or all.
@@ -242,49 +234,10 @@ impl Head {
         logged_epoch: u32,
     ) -> Pushed {
         let (value, labels) = (exemplar.value, exemplar.labels.clone());
-        self.exemplars.lock().push(Stored { id, slot, time, value, labels, logged_epoch }, capacity, false)
-    }
-
-    /// Forgets series that have no sample since `cutoff`, unless a selection is in use; answers how many.
-    pub(crate) fn forget_before(&self, cutoff: i64) -> usize {
-        let mut forgotten = 0;
-        let mut to_resolve = 10_000;
-        for (number, shard) in self.shards.iter().enumerate() {
-            let pages = shard.read().page_count();
-            for page in 0..pages {
-                let mut guard = shard.write();
-                let mut old = Vec::new();
-                for (local, series) in guard.page_mut(page) {
-                    if series.is_active || !series.is_empty() {
-                        continue;
-                    }
-                    if series.is_unresolved && to_resolve > 0 {
-                        to_resolve -= 1;
-                        self.resolve(series);
-                    }
-                    if !series.is_unresolved && series.last_time < cutoff && series.logged_epoch == LOGGED_FOR_GOOD {
-                        old.push(local);
-                    }
-                }
-                if old.is_empty() {
-                    continue;
-                }
-                let mut index = self.index.write();
-                // A selection pins before it reads the index: none can begin while the index is locked here.
-                if self.pins.load(Ordering::SeqCst) > 0 {
-                    return forgotten;
-                }
-                for local in old {
-                    if let Some(series) = guard.remove(local) {
-                        index.remove(self.slot(number, local), &series.pairs);
-                        self.add_memory(-(restore::series_bytes(&series.pairs) as i64));
-                        self.account(Weight::default() - series.weight());
-                        self.known.fetch_sub(1, Ordering::Relaxed);
-                        forgotten += 1;
-                    }
-                }
-            }
-        }
-        forgotten
+        self.exemplars.lock().push(
+            Stored { id, slot, time, value, labels, logged_epoch, is_in_block: false },
+            capacity,
+            false,
+        )
     }
 }

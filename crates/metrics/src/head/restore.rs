@@ -11,6 +11,7 @@ use model::{Exemplar, Sample};
 use super::series::{LOGGED_FOR_GOOD, Series, Weight};
 use super::symbols::Pair;
 use super::{Head, Stored, Symbol};
+use crate::block::SeriesHash;
 
 const PAGE_BITS: u32 = 9;
 const PAGE: usize = 1 << PAGE_BITS;
@@ -20,7 +21,7 @@ const ABSENT: u64 = u64::MAX;
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) id: u64,
-    pub(crate) hash: u64,
+    pub(crate) identity: SeriesHash,
     pub(crate) pairs: Box<[Pair]>,
     /// The definition stands in the head's own file, not only in the log.
     pub(crate) is_headlog: bool,
@@ -90,14 +91,14 @@ impl Head {
     ) -> u64 {
         let mut shard = self.shards[number].write();
         let (mut bytes, mut made) = (0, 0);
-        for Definition { id, hash, pairs, is_headlog } in batch.definitions {
+        for Definition { id, identity, pairs, is_headlog } in batch.definitions {
             let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
-            let known = shard.find(hash, |s| s.pairs == pairs);
+            let known = shard.find(identity.0 as u64, |s| s.pairs == pairs);
             if let Some(local) = known {
                 known_before(pairs);
-                // Forgotten once and made again under another id: the later definition counts.
+                // Evicted once and made again under another id, which is a higher one: that counts.
                 if let Some(series) = shard.get_mut(local)
-                    && series.id != id
+                    && series.id < id
                 {
                     series.id = id;
                     series.logged_epoch = logged_epoch;
@@ -107,8 +108,7 @@ impl Head {
             }
             bytes += series_bytes(&pairs);
             made += 1;
-            let mut series = Series::new(id, hash, pairs);
-            series.is_unresolved = is_headlog;
+            let mut series = Series::new(id, identity, pairs);
             series.logged_epoch = logged_epoch;
             locals.insert(id, u64::from(shard.insert(series)));
         }
@@ -118,8 +118,7 @@ impl Head {
         for (id, sample) in batch.samples {
             let Some(series) = locals.get(id).and_then(|local| shard.get_mut(local as u32)) else { continue };
             let before = series.weight();
-            // What the log holds, no part does; so parts need not be asked, series by series, at a start.
-            series.append(&sample, i64::MAX, |_, _| {});
+            series.append(&sample, i64::MAX);
             grown += series.weight() - before;
             span = (span.0.min(sample.timestamp.ms()), span.1.max(sample.timestamp.ms()));
             samples += 1;
@@ -135,7 +134,8 @@ impl Head {
     /// Keeps an exemplar from a log. Where its series stands is said later, by [`Head::place_exemplars`].
     pub(crate) fn restore_exemplar(&self, id: u64, exemplar: Exemplar, time: i64, capacity: usize, is_headlog: bool) {
         let Exemplar { labels, value, .. } = exemplar;
-        let stored = Stored { id, slot: u32::MAX, time, value, labels, logged_epoch: LOGGED_FOR_GOOD };
+        let stored =
+            Stored { id, slot: u32::MAX, time, value, labels, logged_epoch: LOGGED_FOR_GOOD, is_in_block: false };
         self.exemplars.lock().push(stored, capacity, is_headlog);
     }
 

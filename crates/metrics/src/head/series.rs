@@ -1,14 +1,20 @@
 //! One series: its labels, its open chunk and the sealed chunks that are not flushed yet.
 //!
 //! The open chunk is a plain buffer of 14 samples (184 bytes). When it is full it is sealed: compressed and appended to one
-//! byte string. A flush takes that string away. Histograms, start timestamps and late samples are rare and live in a box of
-//! their own.
+//! byte string. A flush copies that string into a block, and it is dropped once no reader needs it. Histograms, start
+//! timestamps and late samples are rare and live in a box of their own.
+//!
+//! ```text
+//! sealed:  | durable: in blocks, dropped soon | being flushed | new |
+//! ```
 
 use std::ops::{AddAssign, Sub};
+use std::sync::Arc;
 
-use model::{Sample, SampleBuffer, SampleValue, TimeRange, is_stale};
+use model::{FloatHistogram, Sample, SampleBuffer, SampleValue, TimeRange, is_stale};
 
 use super::symbols::Pair;
+use crate::block::SeriesHash;
 use crate::bytes::Damaged;
 use crate::{chunk, merge};
 
@@ -80,32 +86,38 @@ impl AddAssign for Weight {
 /// A series in the head.
 #[derive(Debug)]
 pub(crate) struct Series {
-    /// Unique in the store for all time; names the series in the log and in parts.
+    /// Unique in the store for all time; names the series in the log.
     pub(crate) id: u64,
-    /// Hash of the labels.
+    /// The lower half of [`Series::identity`], by which the shard finds the series.
     pub(crate) hash: u64,
+    hash_high: u64,
     pub(crate) pairs: Box<[Pair]>,
     open: Option<Box<Open>>,
     /// Listed chunks, oldest write first.
     sealed: Vec<u8>,
     rare: Option<Box<Rare>>,
-    /// Newest sample's time, `i64::MIN` where there is none.
+    /// Newest sample's time, in memory or flushed from it; `i64::MIN` where there is none.
     pub(crate) last_time: i64,
+    /// Bits of the newest sample where it is a float; a hash of it where it is a histogram that was flushed.
     last_bits: u64,
-    /// No sample is older.
+    /// No sample in memory is older.
     pub(crate) first_time: i64,
-    /// No sample in a part is newer.
-    pub(crate) flushed_until: i64,
     /// Chunks in `sealed`.
     sealed_chunks: u32,
-    /// Leading bytes of `sealed` that are being flushed.
+    /// Leading bytes of `sealed` that are in blocks already.
+    durable: u32,
+    /// Leading bytes of `sealed` that will be once the flush under way is committed.
     flushing: u32,
     /// The log's epoch in which the definition was written.
     pub(crate) logged_epoch: u32,
+    /// Second, on the store's own count, of the last flush that found samples.
+    flushed_at: u32,
     /// Takes samples: neither stale nor idle.
     pub(crate) is_active: bool,
-    /// Loaded at a start: what parts hold of it is not known yet.
-    pub(crate) is_unresolved: bool,
+    /// The newest sample is a staleness marker.
+    is_stale: bool,
+    /// Evicted: unreachable but for readers that found it before.
+    pub(crate) is_retired: bool,
     last_is_histogram: bool,
 }
 
@@ -125,10 +137,11 @@ pub(crate) enum Taken {
 }
 
 impl Series {
-    pub(crate) fn new(id: u64, hash: u64, pairs: Box<[Pair]>) -> Self {
+    pub(crate) fn new(id: u64, identity: SeriesHash, pairs: Box<[Pair]>) -> Self {
         Series {
             id,
-            hash,
+            hash: identity.0 as u64,
+            hash_high: (identity.0 >> 64) as u64,
             pairs,
             open: None,
             sealed: Vec::new(),
@@ -136,14 +149,21 @@ impl Series {
             last_time: i64::MIN,
             last_bits: 0,
             first_time: i64::MAX,
-            flushed_until: i64::MIN,
             sealed_chunks: 0,
+            durable: 0,
             flushing: 0,
             logged_epoch: 0,
+            flushed_at: 0,
             is_active: false,
-            is_unresolved: false,
+            is_stale: false,
+            is_retired: false,
             last_is_histogram: false,
         }
+    }
+
+    /// What the series is called in blocks.
+    pub(crate) fn identity(&self) -> SeriesHash {
+        SeriesHash(u128::from(self.hash_high) << 64 | u128::from(self.hash))
     }
 
     pub(crate) fn weight(&self) -> Weight {
@@ -177,42 +197,49 @@ impl Series {
         self.sealed.is_empty() && !self.has_open()
     }
 
+    /// True where a sample in memory may lie in the range.
     pub(crate) fn overlaps(&self, range: TimeRange) -> bool {
-        self.is_unresolved || (self.first_time <= range.end.ms() && self.last_time >= range.start.ms())
+        self.first_time <= range.end.ms() && self.last_time >= range.start.ms() && !self.is_empty()
     }
 
-    /// Takes a sample. `stored` answers the sample that parts hold for a time, and is asked only where that matters.
-    pub(crate) fn append(
-        &mut self,
-        sample: &Sample,
-        window_ms: i64,
-        stored: impl FnOnce(i64, &mut SampleBuffer),
-    ) -> Taken {
+    /// Takes a sample. What is in blocks alone is not looked at: of the samples that were flushed only the newest is known
+    /// here, and a late sample that contradicts an older one loses against it when it is read.
+    pub(crate) fn append(&mut self, sample: &Sample, window_ms: i64) -> Taken {
         let t = sample.timestamp.ms();
         if t > self.last_time {
             self.push_newest(sample);
             return Taken::Newest;
         }
-        let SampleValue::Float(value) = &sample.value else {
-            return self.append_late(sample, window_ms, stored);
-        };
-        if t == self.last_time && !self.last_is_histogram {
-            return if value.to_bits() == self.last_bits { Taken::Again } else { Taken::Conflict };
+        if t == self.last_time {
+            let is_same = match &sample.value {
+                SampleValue::Float(value) => !self.last_is_histogram && value.to_bits() == self.last_bits,
+                SampleValue::Histogram(histogram) => self.is_last_histogram(histogram),
+            };
+            return if is_same { Taken::Again } else { Taken::Conflict };
         }
-        self.append_late(sample, window_ms, stored)
+        self.append_late(sample, window_ms)
     }
 
-    fn append_late(&mut self, sample: &Sample, window_ms: i64, stored: impl FnOnce(i64, &mut SampleBuffer)) -> Taken {
+    fn is_last_histogram(&self, histogram: &FloatHistogram) -> bool {
+        if !self.last_is_histogram {
+            return false;
+        }
+        let mut known = SampleBuffer::default();
+        // Damage in memory cannot be: what cannot be decoded was encoded by this process.
+        let _ = self.read(TimeRange::new(self.last_time, self.last_time), false, &mut known);
+        match known.histograms.first() {
+            Some((_, known)) => encoded(known) == encoded(histogram),
+            None => hash_of(histogram) == self.last_bits,
+        }
+    }
+
+    fn append_late(&mut self, sample: &Sample, window_ms: i64) -> Taken {
         let t = sample.timestamp.ms();
         if t < self.last_time.saturating_sub(window_ms) {
             return Taken::TooLate;
         }
         let mut known = SampleBuffer::default();
-        if t <= self.flushed_until {
-            stored(t, &mut known);
-        }
-        // Damage in memory cannot be: what cannot be decoded was encoded by this process.
-        let _ = self.read(TimeRange::new(t, t), &mut known);
+        let _ = self.read(TimeRange::new(t, t), false, &mut known);
         if !known.is_empty() {
             return if same_value(&known, &sample.value) { Taken::Again } else { Taken::Conflict };
         }
@@ -254,9 +281,10 @@ impl Series {
                 }
             }
         }
+        self.is_stale = !self.is_active;
         self.last_time = t;
         self.first_time = self.first_time.min(t);
-        if !self.is_active {
+        if self.is_stale {
             self.seal();
             self.open = None;
             self.rare = None;
@@ -308,45 +336,73 @@ impl Series {
         }
     }
 
-    /// Seals all samples and appends the chunks to `out`; they stay here until [`Series::flushed`]. Answers false, and lets
-    /// go of the open chunk, where there was nothing new since the flush before.
-    pub(crate) fn begin_flush(&mut self, out: &mut Vec<u8>) -> bool {
+    /// Seals all samples and appends the chunks that no block has to `out`; they stay here until [`Series::drop_durable`].
+    /// Answers false, and lets go of the open chunk, where there are none. `now` counts seconds.
+    pub(crate) fn begin_flush(&mut self, now: u32, out: &mut Vec<u8>) -> bool {
+        if self.last_is_histogram {
+            self.note_last_histogram();
+        }
         self.seal();
         self.rare = None;
         self.flushing = self.sealed.len() as u32;
-        if self.sealed.is_empty() {
+        if self.flushing == self.durable {
             self.open = None;
             self.is_active = false;
             return false;
         }
-        out.extend_from_slice(&self.sealed);
+        self.flushed_at = now;
+        out.extend_from_slice(&self.sealed[self.durable as usize..]);
         true
     }
 
-    /// Drops the chunks that a flush has made durable elsewhere.
-    pub(crate) fn flushed(&mut self) {
-        if self.flushing == 0 {
-            return;
+    /// Keeps a hash of the newest sample, which is about to leave.
+    fn note_last_histogram(&mut self) {
+        let mut known = SampleBuffer::default();
+        let _ = self.read(TimeRange::new(self.last_time, self.last_time), false, &mut known);
+        if let Some((_, histogram)) = known.histograms.first() {
+            self.last_bits = hash_of(histogram);
         }
-        let taken = self.flushing as usize;
-        self.flushing = 0;
-        for piece in chunk::listed(&self.sealed[..taken]) {
-            self.sealed_chunks -= 1;
-            if let Ok(head) = piece.and_then(chunk::span) {
-                self.flushed_until = self.flushed_until.max(head.range.end.ms());
-            }
-        }
-        self.sealed = self.sealed[taken..].to_vec();
     }
 
-    /// A flush failed; its chunks stay.
+    /// What [`Series::begin_flush`] has answered is in blocks now. It stays for readers that began before.
+    pub(crate) fn flushed(&mut self) {
+        self.durable = self.durable.max(self.flushing);
+        self.flushing = 0;
+    }
+
+    /// A flush failed; its chunks stay as they are.
     pub(crate) fn keep_unflushed(&mut self) {
         self.flushing = 0;
     }
 
-    /// Appends the samples in memory that lie in `range`, in the order of writing, which need not be the order of time.
-    pub(crate) fn read(&self, range: TimeRange, out: &mut SampleBuffer) -> Result<(), Damaged> {
-        for piece in chunk::listed(&self.sealed) {
+    /// Drops what is in blocks: every reader reads it there.
+    pub(crate) fn drop_durable(&mut self) {
+        let durable = std::mem::take(&mut self.durable) as usize;
+        if durable == 0 {
+            return;
+        }
+        self.sealed = self.sealed[durable..].to_vec();
+        let spans = chunk::listed(&self.sealed).filter_map(|piece| chunk::span(piece.ok()?).ok());
+        self.sealed_chunks = chunk::listed(&self.sealed).count() as u32;
+        let sealed_first = spans.map(|span| span.range.start.ms()).min();
+        let open_first = self.open.as_ref().and_then(|open| open.times().next());
+        let rare = self.rare.as_ref().map(|rare| [&rare.open, &rare.late]);
+        let rare_first = rare.into_iter().flatten().filter_map(|buffer| buffer.timestamps.iter().min().copied()).min();
+        self.first_time = [sealed_first, open_first, rare_first].into_iter().flatten().min().unwrap_or(i64::MAX);
+    }
+
+    /// True where the series has nothing in memory and nothing to wait for: it went stale, or no flush of the last `idle`
+    /// seconds found samples.
+    pub(crate) fn is_finished(&self, now: u32, idle: u32) -> bool {
+        let is_over = self.is_stale || now.saturating_sub(self.flushed_at) >= idle;
+        is_over && !self.is_active && !self.is_retired && self.is_empty()
+    }
+
+    /// Appends the samples in memory that lie in `range`, in the order of writing, which need not be the order of time;
+    /// without those that are in blocks already where the reader sees these blocks.
+    pub(crate) fn read(&self, range: TimeRange, sees_blocks: bool, out: &mut SampleBuffer) -> Result<(), Damaged> {
+        let from = if sees_blocks { self.durable as usize } else { 0 };
+        for piece in chunk::listed(&self.sealed[from..]) {
             chunk::decode(piece?, range, out)?;
         }
         if let Some(open) = &self.open {
@@ -360,24 +416,11 @@ impl Series {
         for buffer in [&rare.open, &rare.late] {
             for row in 0..buffer.len() {
                 if range.contains(model::Timestamp(buffer.timestamps[row])) {
-                    merge::push_row(buffer, row, out);
+                    out.push_row(buffer, row);
                 }
             }
         }
         Ok(())
-    }
-
-    /// Says what parts hold, once that is known after a start.
-    pub(crate) fn resolve(&mut self, stored: Option<TimeRange>) {
-        self.is_unresolved = false;
-        let Some(range) = stored else { return };
-        self.first_time = self.first_time.min(range.start.ms());
-        self.flushed_until = range.end.ms();
-        if range.end.ms() > self.last_time {
-            self.last_time = range.end.ms();
-            // The value is only known to the part: makes `append` look there.
-            self.last_is_histogram = true;
-        }
     }
 }
 
@@ -424,18 +467,21 @@ pub(crate) fn push_sample(buffer: &mut SampleBuffer, sample: &Sample) {
 
 fn same_value(known: &SampleBuffer, value: &SampleValue) -> bool {
     match (known.histograms.first(), value) {
-        (Some((0, a)), SampleValue::Histogram(b)) => {
-            // By encoded bits, so that NaN equals itself.
-            let bytes = |h: &std::sync::Arc<model::FloatHistogram>| {
-                let mut one = SampleBuffer::default();
-                one.push_histogram(0, h.clone());
-                let mut out = Vec::new();
-                chunk::encode(&one, 0, 1, &mut out);
-                out
-            };
-            bytes(a) == bytes(b)
-        }
+        (Some((0, a)), SampleValue::Histogram(b)) => encoded(a) == encoded(b),
         (None, SampleValue::Float(b)) => known.values[0].to_bits() == b.to_bits(),
         _ => false,
     }
+}
+
+/// A histogram as bytes, so that NaN equals itself.
+fn encoded(histogram: &FloatHistogram) -> Vec<u8> {
+    let mut one = SampleBuffer::default();
+    one.push_histogram(0, Arc::new(histogram.clone()));
+    let mut out = Vec::new();
+    chunk::encode(&one, 0, 1, &mut out);
+    out
+}
+
+fn hash_of(histogram: &FloatHistogram) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(&encoded(histogram))
 }

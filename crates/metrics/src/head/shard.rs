@@ -13,6 +13,8 @@ pub(crate) struct Shard {
     pages: Vec<Vec<Option<Series>>>,
     free: Vec<u32>,
     by_hash: HashTable<u32>,
+    /// Local numbers of the series entered since they were asked for last.
+    entered: Vec<u32>,
 }
 
 impl Shard {
@@ -63,15 +65,30 @@ impl Shard {
             let entry = &pages[(*l >> PAGE_BITS) as usize][*l as usize & (PAGE - 1)];
             entry.as_ref().map_or(0, |s| s.hash)
         });
+        self.entered.push(local);
         local
     }
 
+    /// The series entered since the last call.
+    pub(crate) fn take_entered(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.entered)
+    }
+
+    /// Makes a series impossible to find by its labels; it stays in its place.
+    pub(crate) fn retire(&mut self, local: u32) -> Option<&mut Series> {
+        let hash = self.get(local)?.hash;
+        if let Ok(found) = self.by_hash.find_entry(hash, |l| *l == local) {
+            found.remove();
+        }
+        let series = self.get_mut(local)?;
+        series.is_retired = true;
+        Some(series)
+    }
+
+    /// Takes a retired series out of its place.
     pub(crate) fn remove(&mut self, local: u32) -> Option<Series> {
         let entry = self.pages.get_mut((local >> PAGE_BITS) as usize)?.get_mut(local as usize & (PAGE - 1))?;
         let series = entry.take()?;
-        if let Ok(found) = self.by_hash.find_entry(series.hash, |l| *l == local) {
-            found.remove();
-        }
         self.free.push(local);
         Some(series)
     }

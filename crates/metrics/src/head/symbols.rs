@@ -71,19 +71,19 @@ impl Symbols {
         (Symbol(index), true)
     }
 
-    /// One user less.
-    pub(crate) fn release(&mut self, symbol: Symbol) {
+    /// One user less; answers the text where it was the last.
+    pub(crate) fn release(&mut self, symbol: Symbol) -> Option<Box<str>> {
         let index = symbol.0 as usize;
         self.entries[index].users -= 1;
         if self.entries[index].users > 0 {
-            return;
+            return None;
         }
         let hash = self.hasher.hash_one(&*self.entries[index].text);
         if let Ok(found) = self.table.find_entry(hash, |i| *i == symbol.0) {
             found.remove();
         }
-        self.entries[index] = Entry::default();
         self.free.push(symbol.0);
+        Some(std::mem::take(&mut self.entries[index]).text)
     }
 
     /// The text of a symbol in use.

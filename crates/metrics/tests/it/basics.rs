@@ -49,17 +49,26 @@ fn the_same_rules_hold_for_flushed_samples_and_after_a_restart() {
         store.flush().unwrap();
         assert!(append_one(&store, &up, NOW - 51_000, 49.0).rejected.is_empty(), "round {round}");
         assert_eq!(reason(&append_one(&store, &up, NOW - 51_000, 1.0)), Some(RejectReason::DuplicateTimestamp));
-        assert_eq!(reason(&append_one(&store, &up, NOW - 61_000, 1.0)), Some(RejectReason::DuplicateTimestamp));
         assert!(append_one(&store, &up, NOW - 61_000, 39.0).rejected.is_empty());
+        assert_eq!(reason(&append_one(&store, &up, NOW - 31 * 60_000 - 51_000, 1.0)), Some(RejectReason::OutOfOrder));
     }
+    // Older flushed samples are not looked up: the contradiction is taken, and loses when it is read.
+    assert!(append_one(&store, &up, NOW - 62_000, 1.0).rejected.is_empty());
+    assert_eq!(
+        reason(&append_one(&store, &up, NOW - 62_000, 2.0)),
+        Some(RejectReason::DuplicateTimestamp),
+        "in memory"
+    );
+    store.flush().unwrap();
     drop(store);
+    // After a restart a series knows only what the log says.
     let (store, _) = open(&disk, options());
-    assert_eq!(reason(&append_one(&store, &up, NOW - 51_000, 1.0)), Some(RejectReason::DuplicateTimestamp));
-    assert!(append_one(&store, &up, NOW - 51_000, 49.0).rejected.is_empty());
+    assert!(append_one(&store, &up, NOW - 51_000, 1.0).rejected.is_empty());
     assert!(append_one(&store, &up, NOW - 70_500, 7.0).rejected.is_empty(), "late between flushed samples");
     let found = read_one(&store, &up);
     assert_eq!(found.len(), 51);
     assert_eq!(found[30], (NOW - 70_500, 7.0));
+    assert_eq!((found[39], found[50]), ((NOW - 62_000, 38.0), (NOW - 51_000, 49.0)), "written first");
 }
 
 #[test]
@@ -113,7 +122,7 @@ fn a_row_may_come_by_its_hint_alone_and_exemplars_without_a_row() {
     drop(store);
     disk.crash();
     let (store, _) = open(&disk, options());
-    let found = store.exemplars(&Tenant::default(), &[], TimeRange::ALL);
+    let found = store.exemplars(&Tenant::default(), &[], TimeRange::ALL).unwrap();
     assert_eq!((found.len(), &found[0].labels), (1, &hits));
     assert_eq!(found[0].exemplars, [exemplar(1), exemplar(2)]);
 }
@@ -270,12 +279,13 @@ fn exemplars_and_metadata_survive_flush_and_restart() {
     }
     let check = |store: &metrics::Store| {
         let sets = [vec![Matcher::equal("instance", "a")]];
-        let found = store.exemplars(&Tenant::default(), &sets, TimeRange::new(NOW + 1, NOW + 3));
+        let found = store.exemplars(&Tenant::default(), &sets, TimeRange::new(NOW + 1, NOW + 3)).unwrap();
         assert_eq!(found[0].labels, hits);
         assert_eq!(found[0].exemplars, [exemplar(1), exemplar(2), exemplar(3)]);
-        assert!(store.exemplars(&Tenant::default(), &[vec![Matcher::equal("job", "x")]], TimeRange::ALL).is_empty());
-        assert_eq!(store.metadata(&Tenant::default(), 0, None), [("hits".to_owned(), metadata.clone())]);
-        assert_eq!(store.metadata(&Tenant::default(), 0, Some("other")), []);
+        let others = [vec![Matcher::equal("job", "x")]];
+        assert!(store.exemplars(&Tenant::default(), &others, TimeRange::ALL).unwrap().is_empty());
+        assert_eq!(store.metadata(&Tenant::default(), 0, None).unwrap(), [("hits".to_owned(), metadata.clone())]);
+        assert_eq!(store.metadata(&Tenant::default(), 0, Some("other")).unwrap(), []);
     };
     check(&store);
     drop(store);
@@ -309,7 +319,7 @@ fn limits_of_series_and_memory() {
 }
 
 #[test]
-fn old_parts_and_series_are_forgotten() {
+fn old_blocks_and_series_are_forgotten() {
     let disk = FaultyDisk::new(1);
     let clock = crate::support::clock();
     let (store, _) = open_at(&disk, options(), clock.clone());
@@ -317,10 +327,10 @@ fn old_parts_and_series_are_forgotten() {
     store.flush().unwrap();
     clock.advance_ms(25 * 3_600_000);
     append_one(&store, &labels("up", "new"), NOW + 25 * 3_600_000, 1.0);
-    store.flush().unwrap(); // lets go of the idle open chunk
+    store.flush().unwrap(); // evicts the idle series
     store.maintain().unwrap();
     store.flush().unwrap();
-    assert_eq!(store.stats().parts, 1);
+    assert_eq!(store.stats().blocks, 1);
     let tenant = Tenant::default();
     let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0 };
     assert_eq!(store.label_values("instance", &all).unwrap(), ["new"]);

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use blocks::faults::{FaultRates, FaultyDisk};
 use metrics::{Store, StoreOptions};
-use model::{Labels, Sample, TimeRange, Timestamp, WriteBatch};
+use model::{Labels, Sample, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-use crate::support::{NOW, append, labels, open, options, read_all};
+use crate::support::{NOW, append, labels, open, options, read_all, read_set};
 
 type Acknowledged = BTreeMap<Labels, BTreeMap<i64, f64>>;
 
@@ -63,7 +63,9 @@ impl History {
 
     /// Acknowledged samples that cannot be read.
     fn missing(&self, store: &Store) -> usize {
-        let found = read_all(store, &[], TimeRange::ALL);
+        let tenant = Tenant::default();
+        let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+        let found = read_set(&*store.select(&request).unwrap(), TimeRange::ALL);
         let mut missing = 0;
         for (labels, samples) in &self.acknowledged {
             let buffer = found.get(labels).cloned().unwrap_or_default();
@@ -148,7 +150,7 @@ fn a_flipped_bit_costs_little_and_never_the_start() {
             }
         }
         drop(store);
-        let suffix = [".wal", ".part", "head.log"][seed as usize % 3];
+        let suffix = [".wal", ".parquet", "head.log"][seed as usize % 3];
         let is_hit = history.disk.corrupt(suffix).is_some();
         let (store, report) = open(&history.disk, super::support::options());
         let missing = history.missing(&store);

@@ -1,4 +1,4 @@
-//! Samples that move from memory through parts and merges stay the same samples.
+//! Samples that move from memory through blocks and compactions stay the same samples.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,8 @@ proptest! {
                     let report = append(&store, batch).unwrap();
                     let samples = model.entry(series).or_default();
                     match samples.get(&t) {
-                        Some(known) => prop_assert_eq!(report.rejected.is_empty(), *known == v),
+                        // What was flushed is not looked up again: a contradiction is taken and loses when it is read.
+                        Some(known) => prop_assert!(report.rejected.is_empty() || *known != v),
                         None => {
                             prop_assert!(report.rejected.is_empty());
                             samples.insert(t, v);
@@ -70,10 +71,10 @@ proptest! {
 }
 
 #[test]
-fn many_flushes_become_few_parts() {
+fn many_flushes_are_one_series() {
     let disk = FaultyDisk::new(1);
     let (store, _) = open(&disk, options());
-    for i in 0..80 {
+    for i in 0..40 {
         let mut batch = WriteBatch::default();
         for series in 0..300 {
             batch.push(labels("m", &series.to_string()), None, Sample::float(Timestamp(NOW + i * 1000), i as f64));
@@ -82,10 +83,12 @@ fn many_flushes_become_few_parts() {
         store.flush().unwrap();
         store.maintain().unwrap();
     }
-    assert!(store.stats().parts <= 9, "{} parts", store.stats().parts);
+    let stats = store.stats();
+    assert_eq!((stats.flushed_samples, stats.chunks), (40 * 300, 0));
+    assert_eq!(stats.block_range, Some((NOW, NOW + 39_000)));
     for store in [store, open(&disk, options()).0] {
         let found = read_all(&store, &[], TimeRange::ALL);
         assert_eq!(found.len(), 300);
-        assert!(found.values().all(|s| s.len() == 80));
+        assert!(found.values().all(|s| s.len() == 40));
     }
 }

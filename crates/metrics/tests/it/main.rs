@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used)] // the lint knows test functions, but not their helpers
 
 mod basics;
+mod cuts;
+mod eviction;
 mod faults;
 mod flushing;
 mod kill;
+mod readers;
 mod restarts;
 mod support;
 mod together;

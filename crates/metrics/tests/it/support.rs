@@ -8,7 +8,7 @@ use blocks::faults::FaultyDisk;
 use metrics::{RecoveryReport, Store, StoreOptions};
 use model::{
     AppendError, AppendReport, Labels, ManualClock, Matcher, Sample, SampleBuffer, SampleSink, SelectRequest,
-    SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch,
+    SeriesSet, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch,
 };
 
 pub(crate) const NOW: i64 = 1_700_000_000_000;
@@ -52,6 +52,13 @@ pub(crate) fn append_one(store: &Store, labels: &Labels, time: i64, value: f64) 
 pub(crate) fn read_all(store: &Store, matchers: &[Matcher], range: TimeRange) -> BTreeMap<Labels, SampleBuffer> {
     let tenant = Tenant::default();
     let set = store.select(&SelectRequest { tenant: &tenant, matchers, range, projection: None }).unwrap();
+    let found = read_set(&*set, range);
+    assert!(set.warnings().is_empty(), "{:?}", set.warnings());
+    found
+}
+
+/// Every sample of every series of a selection.
+pub(crate) fn read_set(set: &dyn SeriesSet, range: TimeRange) -> BTreeMap<Labels, SampleBuffer> {
     let mut found = BTreeMap::new();
     for index in 0..set.len() {
         let mut samples = SampleBuffer::default();

@@ -13,7 +13,7 @@ const WRITERS: usize = 3;
 const ROUNDS: i64 = 150;
 const SERIES: usize = 40;
 
-/// A reader never sees a sample vanish, wherever it is on its way from memory to a part to a larger part.
+/// A reader never sees a sample vanish, wherever it is on its way from memory to a block to a larger block.
 #[test]
 fn samples_stay_visible_while_they_move() {
     let disk = FaultyDisk::new(1);

@@ -82,8 +82,7 @@ impl Discovery {
         }
         for url in &configs.http_sd_configs {
             let publisher = discovery.add(&changes);
-            let client = client::HttpClient::new(&url.http)
-                .map_err(|reason| crate::ScrapeError::Client { pool: context.pool.clone(), reason })?;
+            let client = crate::client::HttpClient::new(&url.http, &context.pool)?;
             discovery.tasks.push(tokio::spawn(http_sd::run(url.clone(), client, publisher, context.clone())));
         }
         for names in &configs.dns_sd_configs {

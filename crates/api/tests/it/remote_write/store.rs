@@ -46,7 +46,7 @@ async fn what_was_written_is_queried() {
     assert_eq!(count["data"]["result"][0]["value"][1], "4");
     let exemplars = app.get("/api/v1/query_exemplars?query=a_total&start=1700000000&end=1700000600").await.json();
     assert_eq!(exemplars["data"][0]["exemplars"][0]["labels"], json!({"trace_id": "abc"}), "{exemplars}");
-    let metadata = store.metadata(&Tenant::default(), 0, None);
+    let metadata = store.metadata(&Tenant::default(), 0, None).unwrap();
     assert_eq!((metadata[0].0.as_str(), metadata[0].1.metric_type), ("a_total", MetricType::Counter));
 
     // An older sample than the window allows, beside a good one.

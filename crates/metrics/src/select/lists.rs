@@ -1,0 +1,190 @@
+//! Lists: label names and values, series, exemplars, metadata.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::{Exemplar, LabelRequest, Labels, Matcher, Metadata, MetricType, SourceError, Tenant, TimeRange, Timestamp};
+use roaring::RoaringBitmap;
+
+use super::found::{in_block, in_blocks, in_head};
+use super::join::{self, Entry, NONE};
+use super::{Reader, Wanted, labels};
+use crate::SeriesExemplars;
+use crate::block::Block;
+use crate::head::{Head, PART_SUFFIXES, Stored};
+
+/// How far from the samples of a block its exemplars may lie.
+const EXEMPLAR_SLACK_MS: i64 = 10 * 60 * 1000;
+
+/// Slots that a request is about; `None` for all.
+fn in_index(head: &Head, request: &LabelRequest<'_>) -> Option<RoaringBitmap> {
+    if request.matcher_sets.is_empty() {
+        return (request.range != TimeRange::ALL).then(|| head.matching(&[], request.range));
+    }
+    let sets = request.matcher_sets.iter().map(|matchers| head.matching(matchers, request.range));
+    Some(sets.fold(RoaringBitmap::new(), |union, set| union | set))
+}
+
+fn sets<'r>(request: &LabelRequest<'r>) -> Vec<&'r [Matcher]> {
+    match request.matcher_sets {
+        [] => vec![&[]],
+        sets => sets.iter().map(Vec::as_slice).collect(),
+    }
+}
+
+fn limited<T>(list: impl Iterator<Item = T>, limit: usize) -> Vec<T> {
+    list.take(if limit == 0 { usize::MAX } else { limit }).collect()
+}
+
+/// Adds to a list what each block has: of all its rows, or of those that the request is about.
+fn from_blocks(
+    reader: &Reader,
+    request: &LabelRequest<'_>,
+    list: impl Fn(&Block, Option<&[u32]>) -> std::io::Result<Vec<String>>,
+    found: &mut BTreeSet<String>,
+) -> Result<(), SourceError> {
+    for block in reader.view.of(request.tenant, request.range) {
+        let range = block.entry().range;
+        let is_whole = request.range.start <= range.start && range.end <= request.range.end;
+        let listed = if request.matcher_sets.is_empty() && is_whole && reader.view.graves_of(block).next().is_none() {
+            reader.sound(block, list(block, None))?
+        } else {
+            let Some(rows) = in_block(reader, block, &sets(request), request.range)? else { continue };
+            reader.sound(block, list(block, Some(&rows.rows)))?
+        };
+        found.extend(listed.unwrap_or_default());
+    }
+    Ok(())
+}
+
+pub(crate) fn label_names(reader: &Reader, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
+    let mut found = BTreeSet::new();
+    if let Some(head) = &reader.head {
+        let set = in_index(head, request);
+        let index = head.index.read();
+        let names = index.names.iter().filter(|(_, name)| set.as_ref().is_none_or(|set| name.touches(set)));
+        found.extend(names.map(|(symbol, _)| index.symbols.text(*symbol).to_owned()));
+    }
+    from_blocks(reader, request, |block, rows| block.label_names(rows), &mut found)?;
+    Ok(limited(found.into_iter(), request.limit))
+}
+
+pub(crate) fn label_values(
+    reader: &Reader,
+    name: &str,
+    request: &LabelRequest<'_>,
+) -> Result<Vec<String>, SourceError> {
+    let mut found = BTreeSet::new();
+    if let Some(head) = &reader.head {
+        let set = in_index(head, request);
+        let index = head.index.read();
+        let values = index.name(name).into_iter().flat_map(|name| &name.values);
+        let values = values.filter(|(_, postings)| set.as_ref().is_none_or(|set| postings.touches(set)));
+        found.extend(values.map(|(symbol, _)| index.symbols.text(*symbol).to_owned()));
+    }
+    from_blocks(reader, request, |block, rows| block.label_values(name, rows), &mut found)?;
+    Ok(limited(found.into_iter(), request.limit))
+}
+
+pub(crate) fn series(reader: &Reader, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {
+    let sets = sets(request);
+    let head = in_head(reader, &sets, request.range);
+    let blocks = in_blocks(reader, request.tenant, &sets, request.range)?;
+    let mut joined = join::join(reader, &blocks, head)?;
+    let labels = labels::read(reader, &blocks, &mut joined, None)?;
+    let of_entry = |(entry, labels): (&Entry, Labels)| {
+        if entry.slot == NONE { labels } else { reader.head_labels(entry.slot, &Wanted::All) }
+    };
+    let mut found: Vec<Labels> = joined.entries.iter().zip(labels).map(of_entry).collect();
+    found.sort_unstable();
+    Ok(limited(found.into_iter(), request.limit))
+}
+
+/// Exemplars in `range` of the series that match all matchers of at least one set (of all, where there is no set).
+pub(crate) fn exemplars(
+    reader: &Reader,
+    tenant: &Tenant,
+    sets: &[Vec<Matcher>],
+    range: TimeRange,
+) -> Result<Vec<SeriesExemplars>, SourceError> {
+    let request = LabelRequest { tenant, matcher_sets: sets, range, limit: 0 };
+    let sets = self::sets(&request);
+    let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
+    let near = TimeRange { start: range.start.plus_ms(-EXEMPLAR_SLACK_MS), end: range.end.plus_ms(EXEMPLAR_SLACK_MS) };
+    for block in reader.view.of(tenant, near) {
+        let Some(rows) = in_block(reader, block, &sets, TimeRange::ALL)? else { continue };
+        let lists = reader.sound(block, block.exemplars(&rows.rows, range))?.unwrap_or_default();
+        for (row, list) in lists {
+            if let Some(labels) = reader.sound(block, block.labels(row, None))? {
+                found.entry(labels).or_default().extend(list);
+            }
+        }
+    }
+    if let Some(head) = &reader.head {
+        in_memory(reader, head, &sets, range, &mut found);
+    }
+    let series = |(labels, mut exemplars): (Labels, Vec<Exemplar>)| {
+        exemplars.sort_by_key(|e| e.timestamp);
+        exemplars.dedup();
+        SeriesExemplars { labels, exemplars }
+    };
+    Ok(found.into_iter().map(series).collect())
+}
+
+fn in_memory(
+    reader: &Reader,
+    head: &Arc<Head>,
+    sets: &[&[Matcher]],
+    range: TimeRange,
+    found: &mut BTreeMap<Labels, Vec<Exemplar>>,
+) {
+    let lists = head.exemplars.lock().select(range);
+    if lists.is_empty() {
+        return;
+    }
+    let matching: Vec<RoaringBitmap> = sets.iter().map(|set| head.index.read().matching(set)).collect();
+    for list in lists {
+        let (slot, id) = (list[0].slot, list[0].id);
+        let stands_here = |slot: u32| {
+            let shard = head.shards[head.shard_of_slot(slot)].read();
+            shard.get(head.local(slot)).is_some_and(|series| series.id == id)
+        };
+        if matching.iter().any(|set| set.contains(slot)) && stands_here(slot) {
+            let exemplar =
+                |e: Stored| Exemplar { labels: e.labels, value: e.value, timestamp: Some(Timestamp(e.time)) };
+            let labels = reader.head_labels(slot, &Wanted::All);
+            found.entry(labels).or_default().extend(list.into_iter().map(exemplar));
+        }
+    }
+}
+
+/// Metadata by metric family name, sorted; at most `limit` families (0 for all), or only that of `metric`. The head knows
+/// the newest; blocks know of families that it has not seen.
+pub(crate) fn metadata(
+    reader: &Reader,
+    tenant: &Tenant,
+    limit: usize,
+    metric: Option<&str>,
+) -> Result<Vec<(String, Metadata)>, SourceError> {
+    let mut found: BTreeMap<String, Metadata> = BTreeMap::new();
+    for block in reader.view.of(tenant, TimeRange::ALL) {
+        for (name, metadata) in reader.sound(block, block.metadata())?.unwrap_or_default() {
+            found.insert(family(&name, &metadata).to_owned(), metadata);
+        }
+    }
+    if let Some(head) = &reader.head {
+        // A family is called by its own name where the head knows it: blocks know only the names of metrics.
+        found.retain(|name, _| head.metadata_of(name).is_none());
+        found.extend(head.metadata());
+    }
+    found.retain(|name, _| metric.is_none_or(|metric| metric == name));
+    Ok(limited(found.into_iter(), limit))
+}
+
+/// The name of the family that a metric of a block belongs to, as well as its name can tell.
+fn family<'n>(metric: &'n str, metadata: &Metadata) -> &'n str {
+    let has_parts =
+        matches!(metadata.metric_type, MetricType::Histogram | MetricType::GaugeHistogram | MetricType::Summary);
+    let base = PART_SUFFIXES.iter().find_map(|suffix| metric.strip_suffix(suffix));
+    if has_parts { base.unwrap_or(metric) } else { metric }
+}
