@@ -46,7 +46,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     let Some((format, crc, body)) = split(bytes) else {
         return Decoded::Damaged("it is cut or is no catalogue".to_owned());
     };
-    if crc != checksum(format, body.as_bytes()) {
+    if crc != format!("{:08x}", checksum(format, body.as_bytes())) {
         return Decoded::Damaged("its checksum is wrong".to_owned());
     }
     if format != FORMAT {
@@ -58,10 +58,10 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded {
     }
 }
 
-fn split(bytes: &[u8]) -> Option<(u32, u32, &str)> {
+fn split(bytes: &[u8]) -> Option<(u32, &str, &str)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (format, rest) = text.strip_prefix(HEAD)?.split_once(CRC)?;
     let (crc, rest) = rest.split_once(BODY)?;
     let body = rest.strip_suffix(TAIL)?;
-    Some((format.parse().ok()?, u32::from_str_radix(crc, 16).ok()?, body))
+    Some((format.parse().ok()?, crc, body))
 }

@@ -32,7 +32,7 @@ pub struct BlockEntry {
     #[serde(default)]
     pub resolution_ms: i64,
     /// Blocks whose place is taken by this one together with those that the same job put before it. Only the *last* block
-    /// that a job puts names them: whoever finds it after a crash knows that the others are there too.
+    /// that a job puts, which has the greatest id, names them: whoever finds it after a crash knows that the others are there.
     #[serde(default)]
     pub replaces: Vec<u64>,
     /// Version of the file's format.

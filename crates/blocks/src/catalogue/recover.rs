@@ -131,15 +131,25 @@ pub(super) fn recover(
             return Ok((manifest, mirrored, recovery));
         }
     }
-    for file in listing.iter().flatten() {
-        if ours && is_leftover(&file.name, &manifest) {
-            match places.files.remove(&file.name) {
-                Ok(()) => recovery.removed.push(file.name.clone()),
-                Err(error) => recovery.problems.push(format!("{} cannot be removed: {error}", file.name)),
-            }
-        }
+    if ours {
+        let names = listing.iter().flatten().map(|file| file.name.as_str());
+        remove_leftovers(places, names.filter(|name| is_leftover(name, &manifest)), &mut recovery);
     }
     Ok((manifest, mirrored, recovery))
+}
+
+/// Removes files that do not count, the youngest first and none after a failure: the last block of a job that was given up
+/// names what it replaces, and must not outlive those that the job put before it.
+fn remove_leftovers<'a>(places: &Places, names: impl Iterator<Item = &'a str>, recovery: &mut Recovery) {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable_by(|a, b| b.cmp(a));
+    for name in names {
+        if let Err(error) = places.files.remove(name) {
+            recovery.problems.push(format!("{name} cannot be removed: {error}"));
+            return;
+        }
+        recovery.removed.push(name.to_owned());
+    }
 }
 
 fn load(disk: &dyn Disk, path: &Path, problems: &mut Vec<String>) -> io::Result<Loaded> {
@@ -252,7 +262,10 @@ fn settle(
         }
     }
     if !recovery.adopted.is_empty() {
-        let replaced: BTreeSet<u64> = manifest.blocks.iter().flat_map(|block| block.replaces.iter().copied()).collect();
+        // A block speaks for those put before it by the same job, so it is believed only where all older files are whole.
+        let first_unreadable = manifest.unreadable.iter().filter_map(|name| block_id(name)).min().unwrap_or(u64::MAX);
+        let believed = manifest.blocks.iter().filter(|block| block.id < first_unreadable);
+        let replaced: BTreeSet<u64> = believed.flat_map(|block| block.replaces.iter().copied()).collect();
         manifest.blocks.retain(|block| !replaced.contains(&block.id));
         manifest.missing.retain(|block| !replaced.contains(&block.id));
         recovery.adopted.retain(|id| !replaced.contains(id));

@@ -1,16 +1,22 @@
-//! Where finished files lie: a directory ([`LocalFiles`]) or a bucket.
+//! Where finished files lie: a directory ([`LocalFiles`]) or a bucket ([`RemoteFiles`]).
 //!
 //! A file is put once, whole and durable, is read at any place, and goes. Names are flat. Calls block and may come from
 //! any thread.
 
+mod faulty;
 mod local;
+mod memory;
+mod remote;
 
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use faulty::{FaultyFiles, FileFaults};
 pub use local::LocalFiles;
+pub use memory::MemoryFiles;
+pub use remote::{RemoteFiles, RemoteOptions};
 
 use crate::disk::ReadFile;
 
