@@ -56,6 +56,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SIZE", env = "AFFERENT_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
 
+    /// Bucket for finished blocks instead of the data directory: s3://bucket/path, gs://bucket/path, az://container/path.
+    /// Credentials come from the environment (AWS_*, GOOGLE_*, AZURE_*) or from the machine's identity.
+    #[arg(long, value_name = "URL", env = "AFFERENT_BLOCKS")]
+    pub(crate) blocks: Option<String>,
+
+    /// Disk space in the data directory for pieces of blocks that lie in a bucket.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", env = "AFFERENT_BLOCKS_CACHE", value_parser = parse_size)]
+    pub(crate) blocks_cache: u64,
+
     /// Samples that one query may hold in memory.
     #[arg(long = "query.max-samples", value_name = "N", default_value_t = 50_000_000)]
     pub(crate) query_max_samples: usize,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Parts, Readiness};
+use blocks::files::{FileStore, RemoteFiles, RemoteOptions};
 use collect::host::Host;
 use config::PrometheusConfig;
 use metrics::{RecoveryReport, Store, StoreOptions};
@@ -33,6 +34,8 @@ const REQUEST_GRACE: Duration = Duration::from_secs(3);
 const DEFAULT_RETENTION_MS: i64 = 15 * 24 * 3600 * 1000;
 /// The share of the memory budget that the head may fill; the rest is for queries, scrapes and the process itself.
 const HEAD_SHARE: f64 = 0.6;
+/// The share that cached pages of blocks may take.
+const BLOCK_CACHE_SHARE: f64 = 0.1;
 
 /// Signals that the server understands.
 struct Signals {
@@ -82,7 +85,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let _data = data_dir::lock(&args.data)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let options = store_options(&args, &loaded.config);
+    let mut options = store_options(&args, &loaded.config);
+    let bucket = bucket(&args)?;
+    options.files = bucket.clone().map(|bucket| bucket as Arc<dyn FileStore>);
     let retention_ms = options.retention_ms;
     info!(data = %args.data.display(), "opening the store");
     let (store, recovery) = tokio::select! {
@@ -99,6 +104,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     http_metrics.register(&mut registry);
     store.register(&mut registry);
+    if let Some(bucket) = &bucket {
+        bucket.register(&mut registry);
+    }
     manager.register(&mut registry);
     api::register_process_metrics(&mut registry);
 
@@ -242,7 +250,19 @@ fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {
     options.retention_ms = if retention_ms > 0 { retention_ms } else { DEFAULT_RETENTION_MS };
     options.exemplar_capacity = usize::try_from(storage.exemplars.max_exemplars).unwrap_or(0);
     options.memory_limit_bytes = args.memory.map(|bytes| (bytes as f64 * HEAD_SHARE) as u64);
+    if let Some(bytes) = args.memory {
+        options.block_cache_bytes = (bytes as f64 * BLOCK_CACHE_SHARE) as usize;
+    }
     options
+}
+
+/// Where finished blocks go, if not into the data directory.
+fn bucket(args: &ServeArgs) -> anyhow::Result<Option<Arc<RemoteFiles>>> {
+    let Some(url) = &args.blocks else { return Ok(None) };
+    let options = RemoteOptions::new(args.data.join("metrics").join("cache"), args.blocks_cache);
+    let bucket = RemoteFiles::open(url, options).context("open the bucket for blocks")?;
+    info!(bucket = bucket.describe(), "blocks lie in a bucket");
+    Ok(Some(Arc::new(bucket)))
 }
 
 fn engine_options(args: &ServeArgs) -> EngineOptions {
@@ -259,6 +279,7 @@ fn flags(args: &ServeArgs) -> BTreeMap<String, String> {
     let duration = |d: Duration| model::duration::format_duration_ms(d.as_millis() as i64);
     let switch = |on: bool| if on { "on" } else { "off" }.to_owned();
     [
+        ("blocks-cache", args.blocks_cache.to_string()),
         ("classic-ports", switch(args.classic_ports == Switch::On)),
         ("config", args.config.display().to_string()),
         ("data", args.data.display().to_string()),
