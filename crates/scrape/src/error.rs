@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use client::ClientError;
 use thiserror::Error;
 
 /// Why a configuration or a question is refused.
 #[derive(Debug, Error)]
 pub enum ScrapeError {
-    /// A file with a certificate, key, password or token cannot be used.
+    /// A file that the job names cannot be used.
     #[error("scrape pool {pool:?}: {what} file {}: {reason}", path.display())]
     File {
         /// Job name.
@@ -25,7 +26,7 @@ pub enum ScrapeError {
         /// Job name.
         pool: String,
         /// What is wrong.
-        reason: String,
+        reason: ClientError,
     },
     /// Nobody scrapes under that job name.
     #[error("scrape pool {0:?} not found")]

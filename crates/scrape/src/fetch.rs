@@ -2,14 +2,45 @@
 
 use std::time::Duration;
 
+use client::{BodyLimit, read_body};
 use config::ScrapeConfig;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::client::{BodyLimit, FetchError, read_body};
 use crate::exposition::{Format, format_of_content_type};
 use crate::scrape_loop::{PoolSettings, Shared};
 use crate::target::Target;
+
+/// Why nothing was fetched. The texts follow those of Prometheus.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum FetchError {
+    /// There is no whole answer.
+    #[error(transparent)]
+    Client(#[from] client::FetchError),
+    /// The answer is an error.
+    #[error("server returned HTTP status {0}")]
+    Status(http::StatusCode),
+    /// The answer does not say, or says wrongly, in which format it is.
+    #[error("{0}")]
+    ContentType(String),
+}
+
+impl FetchError {
+    /// The answer is larger than allowed.
+    pub(crate) const TOO_LARGE: FetchError = FetchError::Client(client::FetchError::BodySizeLimit);
+
+    /// The value of the `reason` label of failed scrapes.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            FetchError::Client(client::FetchError::Request { .. }) => "connection",
+            FetchError::Client(client::FetchError::Body(_)) => "incomplete_body",
+            FetchError::Client(client::FetchError::BodySizeLimit) => "body_size_limit",
+            FetchError::Status(_) => "http_status",
+            FetchError::ContentType(_) => "content_type",
+        }
+    }
+}
 
 /// What a target answered.
 pub(crate) struct Body {
@@ -27,12 +58,15 @@ pub(crate) async fn fetch(
     hint: usize,
 ) -> Result<Body, FetchError> {
     if let Some(forced) = &settings.forced_error {
-        return Err(FetchError::Body(forced.to_string()));
+        return Err(client::FetchError::Body(forced.to_string()).into());
     }
     let config = &settings.config;
     let configured = config.body_size_limit.bytes();
     let limit = BodyLimit { bytes: if configured > 0 { configured } else { shared.most_body_bytes } };
-    let request_failed = |reason: &str| FetchError::Request { url: target.url.clone(), reason: reason.into() };
+    let request_failed = |reason: &str| {
+        let (url, reason) = (target.url.clone(), reason.into());
+        FetchError::Client(client::FetchError::Request { method: "Get", url, reason })
+    };
     let answer = async {
         let response = settings.client.get(&target.url, request_headers(config, target)).await?;
         if response.status() != http::StatusCode::OK {
@@ -53,7 +87,7 @@ pub(crate) async fn fetch(
     };
     let limit = Duration::from_millis(target.timeout_ms.unsigned_abs());
     let result = timeout(limit, answer).await.unwrap_or_else(|_| Err(request_failed("context deadline exceeded")));
-    if result.as_ref().err() == Some(&FetchError::BodySizeLimit) {
+    if result.as_ref().err() == Some(&FetchError::TOO_LARGE) {
         shared.metrics.exceeded_body_size_limit.inc();
     }
     result

@@ -7,7 +7,6 @@
 //! The behaviour is that of Prometheus 3. The crate knows no store, no query and no HTTP server.
 
 mod cache;
-mod client;
 mod discovery;
 mod error;
 pub mod exposition;

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::HttpClient;
 use config::ScrapeConfig;
 use model::Labels;
 use parking_lot::Mutex;
@@ -13,7 +14,6 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use crate::ScrapeError;
-use crate::client::HttpClient;
 use crate::discovery::{Discovery, Groups, TargetGroup};
 use crate::failure_log::FailureLog;
 use crate::metrics::JobLabel;
@@ -54,7 +54,7 @@ pub(crate) fn settings_for(
     let client = match before {
         // The connections stay, unless certificates may have changed on disk.
         Some(before) if before.config.http == config.http && !has_files(config) => before.client.clone(),
-        _ => HttpClient::new(&config.http, &config.job_name)?,
+        _ => HttpClient::new(&config.http).map_err(|reason| ScrapeError::Client { pool: config.job_name.clone(), reason })?,
     };
     let failure_log = config.scrape_failure_log_file.as_deref().map(|path| {
         FailureLog::open(path).map(Arc::new).map_err(|e| ScrapeError::File {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::HttpClient;
 use config::ScrapeConfig;
 use model::{
     AppendError, AppendFuture, AppendReport, Clock, RejectReason, SampleSink, Timestamp, WriteBatch, WriteRow,
@@ -14,10 +15,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_unti
 use tracing::{debug, error, warn};
 
 use crate::cache::{ScrapeCache, Slot};
-use crate::client::{FetchError, HttpClient};
 use crate::failure_log::FailureLog;
 use crate::families::{FamilyList, FamilyStore};
-use crate::fetch::{Body, fetch};
+use crate::fetch::{Body, FetchError, fetch};
 use crate::ingest::{Counts, IngestContext, ReportValues, batch_of, ingest, keep_report_refs, push_report, stale_rows};
 use crate::metrics::{FailureLabels, IntervalLabel, ScrapeMetrics};
 use crate::snapshot::TargetHealth;
@@ -215,7 +215,7 @@ impl ScrapeLoop {
         let body = match fetched {
             Ok(body) => body,
             Err(error) => {
-                let bytes = if error == FetchError::BodySizeLimit { -1.0 } else { 0.0 };
+                let bytes = if error == FetchError::TOO_LARGE { -1.0 } else { 0.0 };
                 let prepared = failed(&mut cache, &target, attempt, error.to_string(), bytes, Counts::default());
                 let append = shared.sink.append(prepared.batch);
                 self.cache = cache;

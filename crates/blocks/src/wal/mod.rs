@@ -7,6 +7,7 @@
 
 mod frame;
 mod replay;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 pub use frame::{FRAME, Piece, Pieces, Record};
 pub use replay::WalRecovery;
+pub use tail::{Position, Tail, segments};
 
 use crate::disk::Disk;
 
@@ -163,6 +165,17 @@ impl Wal {
         visit: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(Wal, WalRecovery), WalError> {
         let (recovery, disk_bytes) = replay::replay(&*disk, dir, keep_from, visit)?;
+        let wal = Wal::start(disk, dir, options, recovery.next_segment, disk_bytes)?;
+        Ok((wal, recovery))
+    }
+
+    fn start(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: WalOptions,
+        next_segment: u64,
+        disk_bytes: u64,
+    ) -> Result<Wal, WalError> {
         let shared = Arc::new(Shared {
             disk,
             dir: dir.to_owned(),
@@ -178,12 +191,25 @@ impl Wal {
             counters: WalCounters::default(),
         });
         shared.counters.disk_bytes.store(disk_bytes, Ordering::Relaxed);
-        let writer = writer::Writer::new(shared.clone(), recovery.next_segment);
+        let writer = writer::Writer::new(shared.clone(), next_segment);
         let thread =
             std::thread::Builder::new().name("wal-writer".into()).spawn(move || writer.run()).map_err(|source| {
                 WalError::Io { action: "start the writer of", path: dir.display().to_string(), source }
             })?;
-        Ok((Wal { shared, thread: Mutex::new(Some(thread)) }, recovery))
+        Ok(Wal { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Opens the log in `dir` behind what is there, without reading it: for a log that is read by a [`Tail`].
+    pub fn resume(disk: Arc<dyn Disk>, dir: &Path, options: WalOptions) -> Result<Wal, WalError> {
+        let fail = |action| move |source| WalError::Io { action, path: dir.display().to_string(), source };
+        disk.create_dir_all(dir).map_err(fail("create"))?;
+        let mut disk_bytes = 0;
+        let numbers = segments(&*disk, dir).map_err(fail("list"))?;
+        for number in &numbers {
+            let file = disk.open(&dir.join(replay::segment_name(*number))).map_err(fail("open a segment of"))?;
+            disk_bytes += file.len().map_err(fail("measure a segment of"))?;
+        }
+        Wal::start(disk, dir, options, numbers.last().copied().unwrap_or(0) + 1, disk_bytes)
     }
 
     /// The present epoch: definitions logged in an earlier one may be lost.

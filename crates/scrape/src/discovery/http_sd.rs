@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use client::{BodyLimit, HttpClient, read_body};
 use config::HttpSdConfig;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::warn;
 
 use super::{GroupFile, Groups, Publisher, SourceContext, groups_from};
-use crate::client::{BodyLimit, HttpClient, read_body};
 
 /// Bytes of an answer that are read at most.
 const MOST_BYTES: u64 = 256 << 20;

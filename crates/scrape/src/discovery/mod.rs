@@ -82,7 +82,8 @@ impl Discovery {
         }
         for url in &configs.http_sd_configs {
             let publisher = discovery.add(&changes);
-            let client = crate::client::HttpClient::new(&url.http, &context.pool)?;
+            let client = client::HttpClient::new(&url.http)
+                .map_err(|reason| crate::ScrapeError::Client { pool: context.pool.clone(), reason })?;
             discovery.tasks.push(tokio::spawn(http_sd::run(url.clone(), client, publisher, context.clone())));
         }
         for names in &configs.dns_sd_configs {

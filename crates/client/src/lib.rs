@@ -1,4 +1,7 @@
-//! The HTTP client of one pool: one connection pool for all its targets, credentials read anew for every request.
+//! The HTTP client behind every request that this process makes: TLS, proxies, credentials and redirects as a
+//! configuration's `HttpClientConfig` says. One connection pool a client; credentials are read anew for every request.
+//!
+//! It knows nothing of scraping, remote write or notifications.
 
 mod body;
 mod connector;
@@ -6,80 +9,86 @@ mod credentials;
 mod tls;
 
 use std::error::Error as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::HttpClientConfig;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
-use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::Empty;
-use hyper::body::Incoming;
+use http::{Method, Request, Response, Uri};
+use http_body_util::Full;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
 use url::Url;
 
-pub(crate) use body::{BodyLimit, read_body};
+pub use hyper::body::Incoming;
+
+pub use body::{BodyLimit, read_body};
 use connector::ProxyConnector;
 use credentials::Credentials;
-
-use crate::ScrapeError;
 
 /// Connections are kept between scrapes for this long, as in Prometheus.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 const MOST_REDIRECTS: usize = 10;
 const AGENT: &str = concat!("Afferent/", env!("CARGO_PKG_VERSION"));
 
-/// Why nothing was fetched. The texts follow those of Prometheus.
+/// Why a client cannot be made from its settings.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub(crate) enum FetchError {
+pub enum ClientError {
+    /// A file with a certificate or key cannot be read.
+    #[error("{what} file {}: {reason}", path.display())]
+    File {
+        /// Which setting names the file.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Settings that cannot be used, in words.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// Why there is no answer. The texts follow those of Prometheus.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum FetchError {
     /// The request got no answer.
-    #[error("Get {url:?}: {reason}")]
-    Request { url: String, reason: String },
-    /// The answer is an error.
-    #[error("server returned HTTP status {0}")]
-    Status(StatusCode),
+    #[error("{method} {url:?}: {reason}")]
+    Request {
+        /// `Get`, `Post`, as Go writes them.
+        method: &'static str,
+        /// Without its password.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
     /// The answer could not be read to its end.
     #[error("{0}")]
     Body(String),
-    /// The answer does not say, or says wrongly, in which format it is.
-    #[error("{0}")]
-    ContentType(String),
     /// The answer is larger than allowed.
     #[error("body size limit exceeded")]
     BodySizeLimit,
 }
 
-impl FetchError {
-    /// The value of the `reason` label of failed scrapes.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            FetchError::Request { .. } => "connection",
-            FetchError::Status(_) => "http_status",
-            FetchError::Body(_) => "incomplete_body",
-            FetchError::ContentType(_) => "content_type",
-            FetchError::BodySizeLimit => "body_size_limit",
-        }
-    }
-}
-
 /// Fetches URLs under the settings of one configuration.
 #[derive(Clone)]
-pub(crate) struct HttpClient {
-    client: Client<HttpsConnector<ProxyConnector>, Empty<Bytes>>,
+pub struct HttpClient {
+    client: Client<HttpsConnector<ProxyConnector>, Full<Bytes>>,
     credentials: Credentials,
     follow_redirects: bool,
 }
 
 impl HttpClient {
-    /// Reads the certificates and makes a client. `pool` names the job in errors.
-    pub(crate) fn new(config: &HttpClientConfig, pool: &str) -> Result<Self, ScrapeError> {
-        let refused = |reason: String| ScrapeError::Client { pool: pool.to_owned(), reason };
+    /// Reads the certificates and makes a client.
+    pub fn new(config: &HttpClientConfig) -> Result<Self, ClientError> {
+        let refused = ClientError::Settings;
         if config.oauth2.is_some() {
-            return Err(refused("oauth2 is not supported for scraping, use authorization or basic_auth".into()));
+            return Err(refused("oauth2 is not supported yet, use authorization or basic_auth".into()));
         }
-        let tls = tls::client_config(&config.tls_config, pool)?;
+        let tls = tls::client_config(&config.tls_config)?;
         let proxied = ProxyConnector::new(&config.proxy).map_err(refused)?;
         let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let server_name = tls::server_name(&config.tls_config).map_err(refused)?;
@@ -101,8 +110,25 @@ impl HttpClient {
     }
 
     /// Sends a GET request and gives the answer's head; the body is still to be read. Follows redirects where that is on.
-    pub(crate) async fn get(&self, url: &str, headers: HeaderMap) -> Result<Response<Incoming>, FetchError> {
-        let failed = |reason: String| FetchError::Request { url: redacted(url), reason };
+    pub async fn get(&self, url: &str, headers: HeaderMap) -> Result<Response<Incoming>, FetchError> {
+        self.request(Method::GET, url, headers, Bytes::new()).await
+    }
+
+    /// Sends a POST request like [`HttpClient::get`]. A redirect is followed with the body where its status says so (307,
+    /// 308), else as a GET request, as Go's client does.
+    pub async fn post(&self, url: &str, headers: HeaderMap, body: Bytes) -> Result<Response<Incoming>, FetchError> {
+        self.request(Method::POST, url, headers, body).await
+    }
+
+    async fn request(
+        &self,
+        mut method: Method,
+        url: &str,
+        headers: HeaderMap,
+        mut body: Bytes,
+    ) -> Result<Response<Incoming>, FetchError> {
+        let verb = if method == Method::POST { "Post" } else { "Get" };
+        let failed = |reason: String| FetchError::Request { method: verb, url: redacted(url), reason };
         let mut target = Url::parse(url).map_err(|e| failed(e.to_string()))?;
         if !matches!(target.scheme(), "http" | "https") {
             return Err(failed(format!("unsupported protocol scheme {:?}", target.scheme())));
@@ -113,8 +139,12 @@ impl HttpClient {
         self.credentials.add_to(&mut headers).await.map_err(failed)?;
         credentials::add_user_info(&target, &mut headers);
         for _ in 0..=MOST_REDIRECTS {
-            let response = self.send(&target, headers.clone()).await.map_err(failed)?;
+            let response = self.send(&method, &target, headers.clone(), body.clone()).await.map_err(failed)?;
             let Some(next) = self.redirect(&target, &response).map_err(failed)? else { return Ok(response) };
+            if !matches!(response.status().as_u16(), 307 | 308) {
+                method = Method::GET;
+                body = Bytes::new();
+            }
             if next.host_str() != first_host.as_deref() {
                 // Another host is no party to the secrets of this one.
                 for name in [AUTHORIZATION, COOKIE] {
@@ -127,7 +157,13 @@ impl HttpClient {
         Err(failed(format!("stopped after {MOST_REDIRECTS} redirects")))
     }
 
-    async fn send(&self, target: &Url, mut headers: HeaderMap) -> Result<Response<Incoming>, String> {
+    async fn send(
+        &self,
+        method: &Method,
+        target: &Url,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, String> {
         let mut plain = target.clone();
         // Neither can fail: the URL has a host, because its scheme is http or https.
         let _ = plain.set_username("");
@@ -139,8 +175,8 @@ impl HttpClient {
         {
             headers.insert(http::header::PROXY_AUTHORIZATION, authorization);
         }
-        let mut request = Request::new(Empty::new());
-        *request.method_mut() = Method::GET;
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         if let Some(host) = self.credentials.host() {

@@ -1,4 +1,4 @@
-//! TLS of a scrape: rustls with ring, authorities and certificates from the configuration.
+//! TLS: rustls with ring, authorities and certificates from the configuration.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion, version};
 
-use crate::ScrapeError;
+use crate::ClientError;
 
 /// The name to check instead of the host's, where one is configured.
 pub(super) fn server_name(config: &TlsConfig) -> Result<Option<ServerName<'static>>, String> {
@@ -22,13 +22,13 @@ pub(super) fn server_name(config: &TlsConfig) -> Result<Option<ServerName<'stati
 }
 
 /// Reads all files named and puts a client configuration together.
-pub(super) fn client_config(config: &TlsConfig, pool: &str) -> Result<ClientConfig, ScrapeError> {
-    let refused = |reason: String| ScrapeError::Client { pool: pool.to_owned(), reason };
+pub(super) fn client_config(config: &TlsConfig) -> Result<ClientConfig, ClientError> {
+    let refused = ClientError::Settings;
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&versions(config))
         .map_err(|e| refused(format!("tls_config: {e}")))?;
-    let ca = pem(&config.ca, config.ca_file.as_deref(), "ca_file", pool)?;
+    let ca = pem(&config.ca, config.ca_file.as_deref(), "ca_file")?;
     let builder = if config.insecure_skip_verify {
         let anything = AcceptAny(provider.signature_verification_algorithms);
         builder.dangerous().with_custom_certificate_verifier(Arc::new(anything))
@@ -37,8 +37,8 @@ pub(super) fn client_config(config: &TlsConfig, pool: &str) -> Result<ClientConf
     } else {
         system_verified(builder, provider)
     };
-    let certificate = pem(&config.cert, config.cert_file.as_deref(), "cert_file", pool)?;
-    let key = pem(config.key.expose(), config.key_file.as_deref(), "key_file", pool)?;
+    let certificate = pem(&config.cert, config.cert_file.as_deref(), "cert_file")?;
+    let key = pem(config.key.expose(), config.key_file.as_deref(), "key_file")?;
     let (Some(certificate), Some(key)) = (certificate, key) else { return Ok(builder.with_no_client_auth()) };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&certificate).collect();
     let chain = chain.map_err(|e| refused(format!("tls_config: client certificate: {e}")))?;
@@ -49,7 +49,7 @@ pub(super) fn client_config(config: &TlsConfig, pool: &str) -> Result<ClientConf
 type Builder = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
 type Verified = rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>;
 
-/// The system's authorities. A machine without any can still scrape over plain HTTP.
+/// The system's authorities. A machine without any can still speak plain HTTP.
 fn system_verified(builder: Builder, provider: Arc<CryptoProvider>) -> Verified {
     match rustls_platform_verifier::Verifier::new(provider) {
         Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
@@ -76,14 +76,10 @@ fn versions(config: &TlsConfig) -> Vec<&'static SupportedProtocolVersion> {
         .collect()
 }
 
-fn pem(text: &str, file: Option<&Path>, what: &'static str, pool: &str) -> Result<Option<Vec<u8>>, ScrapeError> {
+fn pem(text: &str, file: Option<&Path>, what: &'static str) -> Result<Option<Vec<u8>>, ClientError> {
     let Some(path) = file else { return Ok((!text.is_empty()).then(|| text.as_bytes().to_vec())) };
-    let unreadable = |e: std::io::Error| ScrapeError::File {
-        pool: pool.to_owned(),
-        what,
-        path: path.to_owned(),
-        reason: super::body::io_text(&e),
-    };
+    let unreadable =
+        |e: std::io::Error| ClientError::File { what, path: path.to_owned(), reason: super::body::io_text(&e) };
     std::fs::read(path).map(Some).map_err(unreadable)
 }
 

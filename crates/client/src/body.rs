@@ -9,21 +9,17 @@ use http::header::CONTENT_ENCODING;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::FetchError;
+use crate::FetchError;
 
 /// How large a body may be once it is unpacked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyLimit {
+pub struct BodyLimit {
     /// A body of this many bytes is already too large, as in Prometheus.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
-/// Reads the whole body, unpacked. `hint` is how large it is likely to be.
-pub(crate) async fn read_body(
-    response: Response<Incoming>,
-    limit: BodyLimit,
-    hint: usize,
-) -> Result<Vec<u8>, FetchError> {
+/// Reads the whole body, unpacked if it is gzip. `hint` is how large it is likely to be.
+pub async fn read_body(response: Response<Incoming>, limit: BodyLimit, hint: usize) -> Result<Vec<u8>, FetchError> {
     let is_gzip = response.headers().get(CONTENT_ENCODING).is_some_and(|v| v.as_bytes() == b"gzip");
     let out = Limited { bytes: Vec::with_capacity(hint.min(16 << 20)), limit: limit.bytes };
     let mut body = response.into_body();
@@ -88,7 +84,7 @@ fn unpack_error(error: &std::io::Error, out: &Limited) -> FetchError {
 }
 
 /// What the operating system says, without its error number.
-pub(super) fn io_text(error: &std::io::Error) -> String {
+pub(crate) fn io_text(error: &std::io::Error) -> String {
     if error.kind() == std::io::ErrorKind::UnexpectedEof {
         return "unexpected EOF".into();
     }
