@@ -9,6 +9,7 @@ use config::PrometheusConfig;
 use model::Clock;
 use parking_lot::{Mutex, RwLock};
 use promql::engine::{Engine, EngineOptions};
+use remote::Senders;
 use scrape::Manager;
 use tracing::{error, info, warn};
 
@@ -17,6 +18,7 @@ pub(crate) struct Reloader {
     pub(crate) file: PathBuf,
     pub(crate) address: SocketAddr,
     pub(crate) manager: Arc<Manager>,
+    pub(crate) senders: Arc<Senders>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) snapshot: Arc<RwLock<ConfigSnapshot>>,
     pub(crate) metrics: HttpMetrics,
@@ -28,7 +30,9 @@ pub(crate) struct Reloader {
 impl Reloader {
     /// Puts a configuration to work. On an error nothing has changed.
     pub(crate) fn apply(&self, config: &PrometheusConfig) -> Result<(), String> {
+        Senders::check(config).map_err(|e| e.to_string())?;
         self.manager.apply(config).map_err(|e| e.to_string())?;
+        self.senders.apply(config).map_err(|e| e.to_string())?;
         let options = self.engine.read().options().clone();
         let no_step_subquery_interval_ms = config.global.evaluation_interval.ms();
         *self.engine.write() = Engine::new(EngineOptions { no_step_subquery_interval_ms, ..options });

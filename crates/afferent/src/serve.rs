@@ -13,10 +13,11 @@ use blocks::files::{FileStore, RemoteFiles, RemoteOptions};
 use collect::host::Host;
 use config::PrometheusConfig;
 use metrics::{RecoveryReport, Store, StoreOptions};
-use model::{Clock, SystemClock};
+use model::{Clock, SampleSink, SystemClock, Tenant};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use promql::engine::{Engine, EngineOptions};
+use remote::{Forwarding, Senders, SendersOptions};
 use scrape::Manager;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ use crate::{check, data_dir, logging, open_files, settings};
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
 /// Prometheus' default: 15 days.
 const DEFAULT_RETENTION_MS: i64 = 15 * 24 * 3600 * 1000;
+/// Most bytes that wait on disk for receivers of remote write that are away.
+const OUTBOX_BYTES: u64 = 8 << 30;
 /// The share of the memory budget that the head may fill; the rest is for queries, scrapes and the process itself.
 const HEAD_SHARE: f64 = 0.6;
 /// The share that cached pages of blocks may take.
@@ -99,7 +102,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     };
 
     let scrape_options = scrape::Options { listen_port: Some(address.port()), ..scrape::Options::default() };
-    let manager = Arc::new(Manager::new(store.clone(), clock.clone(), scrape_options));
+    let senders = senders(&args.data, &store, &clock);
+    let sink = sink(&store, &senders);
+    let manager = Arc::new(Manager::new(sink.clone(), clock.clone(), scrape_options));
     let http_metrics = HttpMetrics::default();
     let mut registry = Registry::default();
     http_metrics.register(&mut registry);
@@ -108,6 +113,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         bucket.register(&mut registry);
     }
     manager.register(&mut registry);
+    senders.register(&mut registry);
     api::register_process_metrics(&mut registry);
 
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args))));
@@ -116,6 +122,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         file: file.clone(),
         address,
         manager: manager.clone(),
+        senders: senders.clone(),
         engine: engine.clone(),
         snapshot: snapshot.clone(),
         metrics: http_metrics.clone(),
@@ -131,6 +138,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         engine,
         clock: clock.clone(),
         targets: Arc::new(ScrapeTargets(manager.clone())),
+        sink,
         store: store.clone(),
         registry,
         http_metrics,
@@ -172,6 +180,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     stop.cancel();
     manager.shutdown().await;
     serving.await.context("the HTTP server failed")?;
+    senders.close().await;
     tokio::task::spawn_blocking(move || store.close()).await?.context("cannot close the store")?;
     info!("stopped");
     Ok(())
@@ -238,6 +247,27 @@ async fn open_store(
         );
     }
     Ok((store, recovery))
+}
+
+/// What sends on to other systems; idle until a configuration names some.
+fn senders(data: &Path, store: &Arc<Store>, clock: &Arc<dyn Clock>) -> Arc<Senders> {
+    let options = SendersOptions { dir: data.join("remote_write"), most_bytes: OUTBOX_BYTES };
+    let store = store.clone();
+    let metadata = move |tenant: &Tenant, metric: Option<&str>| match metric {
+        Some(metric) => store.metadata_of(tenant, metric).map(|m| (metric.to_owned(), m)).into_iter().collect(),
+        None => store.metadata(tenant, 0, None).unwrap_or_else(|error| {
+            warn!(%error, "metadata cannot be read for remote write");
+            Vec::new()
+        }),
+    };
+    Senders::new(options, clock.clone(), Arc::new(metadata))
+}
+
+/// Where all samples go in: the store, then whoever else is to have them.
+fn sink(store: &Arc<Store>, senders: &Arc<Senders>) -> Arc<dyn SampleSink> {
+    let known = store.clone();
+    let known = move |tenant: &Tenant, reference| known.labels_of(tenant, reference);
+    Arc::new(Forwarding::new(store.clone(), senders.clone(), Arc::new(known)))
 }
 
 fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {

@@ -56,7 +56,6 @@ pub(crate) fn idle_sections(config: &PrometheusConfig) -> Vec<&'static str> {
             "rule_files are read but their rules are not evaluated yet: no alert will fire",
         ),
         (!config.alerting.alertmanagers.is_empty(), "alerting.alertmanagers get no alerts yet"),
-        (!config.remote_write.is_empty(), "remote_write sends nothing yet"),
         (!config.remote_read.is_empty(), "remote_read reads nothing yet"),
         (config.tracing.is_some(), "tracing sends nothing yet"),
     ];

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use model::{Clock, SeriesSource, Timestamp};
+use model::{Clock, SampleSink, SeriesSource, Timestamp};
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
 use promql::engine::Engine;
@@ -56,6 +56,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Scrape targets.
     pub targets: Arc<dyn Targets>,
+    /// Where everything that comes in is written.
+    pub sink: Arc<dyn SampleSink>,
     /// The store behind `source`: metadata, exemplars and figures.
     pub store: Arc<metrics::Store>,
     /// Metrics of this process; what the router itself counts is in `http_metrics`.
@@ -102,7 +104,7 @@ impl Api {
         let concurrency = parts.max_concurrent_queries.max(1);
         let in_flight =
             parts.memory_limit_bytes.map_or(DEFAULT_IN_FLIGHT_BYTES, |l| (l / 8).min(DEFAULT_IN_FLIGHT_BYTES));
-        let remote_write = RemoteWrite::new(parts.store.clone(), parts.clock.clone(), in_flight);
+        let remote_write = RemoteWrite::new(parts.sink.clone(), parts.clock.clone(), in_flight);
         remote_write.register(&mut parts.registry);
         Arc::new(Api {
             remote_write,

@@ -11,8 +11,8 @@ use blocks::disk::{Disk, RealDisk};
 use blocks::plan::{self, Retention};
 use blocks::wal::{Wal, WalCounters};
 use model::{
-    AppendError, AppendFuture, Clock, LabelRequest, Labels, Matcher, Metadata, SampleSink, SelectRequest, SeriesSet,
-    SeriesSource, SourceError, Tenant, TimeRange, Timestamp, WriteBatch,
+    AppendError, AppendFuture, Clock, LabelRequest, Labels, Matcher, Metadata, SampleSink, SelectRequest, SeriesRef,
+    SeriesSet, SeriesSource, SourceError, Tenant, TimeRange, Timestamp, WriteBatch,
 };
 use parking_lot::{Condvar, Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -203,6 +203,16 @@ impl Store {
             Some(head) => stats::head_stats(&head, top),
             None => HeadStats { min_time: i64::MAX, max_time: i64::MIN, ..HeadStats::default() },
         }
+    }
+
+    /// What a metric says of itself, as long as it is in memory; a histogram's `_bucket` says what its family says.
+    pub fn metadata_of(&self, tenant: &Tenant, metric: &str) -> Option<Metadata> {
+        self.head(tenant)?.metadata_of(metric)
+    }
+
+    /// The labels behind a reference that [`SampleSink::append`] answered, as long as the series is in memory.
+    pub fn labels_of(&self, tenant: &Tenant, reference: SeriesRef) -> Option<Labels> {
+        self.head(tenant)?.labels_of(reference)
     }
 
     /// Tenants with data, sorted.

@@ -82,16 +82,16 @@ impl Senders {
         self.metrics.register(registry);
     }
 
+    /// Says whether [`Senders::apply`] could put a configuration to work: certificates are read, settings understood.
+    pub fn check(config: &PrometheusConfig) -> Result<(), RemoteError> {
+        clients(config).map(drop)
+    }
+
     /// Takes over the section `remote_write`. Receivers that did not change go on; new ones begin with what comes in from now
     /// on, unless they were there before a restart: then where they were. On an error nothing changes.
     pub fn apply(self: &Arc<Self>, config: &PrometheusConfig) -> Result<(), RemoteError> {
         let external_labels = config.global.external_labels.clone();
-        let mut wanted = BTreeMap::new();
-        for remote in &config.remote_write {
-            let client = HttpClient::new(&remote.http)
-                .map_err(|reason| RemoteError::Client { name: shown_name(remote), reason })?;
-            wanted.insert(identity(remote), (remote.clone(), client));
-        }
+        let wanted = clients(config)?;
         let mut running = self.running.lock();
         if wanted.is_empty() && running.is_empty() {
             return Ok(());
@@ -269,6 +269,16 @@ impl Senders {
             outbox.close();
         }
     }
+}
+
+/// The receivers of a configuration by identity, each with its HTTP client.
+fn clients(config: &PrometheusConfig) -> Result<BTreeMap<String, (RemoteWriteConfig, HttpClient)>, RemoteError> {
+    let client = |remote: &RemoteWriteConfig| {
+        let client =
+            HttpClient::new(&remote.http).map_err(|reason| RemoteError::Client { name: shown_name(remote), reason })?;
+        Ok((identity(remote), (remote.clone(), client)))
+    };
+    config.remote_write.iter().map(client).collect()
 }
 
 fn saved_position(path: &Path) -> Option<Position> {

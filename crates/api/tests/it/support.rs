@@ -97,6 +97,7 @@ impl App {
             engine: Arc::new(RwLock::new(Engine::new(EngineOptions::default()))),
             clock,
             targets: Arc::new(FixedTargets::default()),
+            sink: store.clone(),
             store,
             registry,
             http_metrics,

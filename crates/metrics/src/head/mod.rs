@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
-use model::{Exemplar, Matcher, Metadata, Tenant, TimeRange};
+use model::{Exemplar, Labels, Matcher, Metadata, SeriesRef, Tenant, TimeRange};
 use parking_lot::{Mutex, RwLock};
 use roaring::RoaringBitmap;
 
@@ -135,6 +135,16 @@ impl Head {
     }
 
     /// Notes how much a series has grown since it had another weight.
+    /// The labels behind a reference, as long as its series is here.
+    pub(crate) fn labels_of(&self, reference: SeriesRef) -> Option<Labels> {
+        let slot = reference.0 as u32;
+        let shard = self.shards[self.shard_of_slot(slot)].read();
+        let series = shard.get(self.local(slot)).filter(|s| s.id as u32 == (reference.0 >> 32) as u32)?;
+        let index = self.index.read();
+        let texts = series.pairs.iter().map(|pair| (index.symbols.text(pair.name), index.symbols.text(pair.value)));
+        Some(Labels::from_sorted(texts, &mut String::new()))
+    }
+
     pub(crate) fn account_since(&self, before: Weight, series: &Series) {
         self.account(series.weight() - before);
     }
