@@ -1,5 +1,6 @@
 //! Workloads that measure the product and its peers, and print figures. They assert nothing.
 
+mod codec;
 mod generate;
 mod head;
 mod peers;
@@ -23,6 +24,8 @@ enum Workload {
     /// The whole server beside VictoriaMetrics and Prometheus, fed and asked the same: samples a CPU second, bytes a sample,
     /// memory, time of a restart, CPU time of queries.
     Peers(peers::PeersArguments),
+    /// The column coders alone: bytes and nanoseconds a sample, by kind of series.
+    Codec(codec::CodecArguments),
     /// The metric store alone: memory of an active series, samples a CPU second, log bytes a sample, time of a restart.
     Head(head::HeadArguments),
     /// The remote write receiver over HTTP: samples a CPU second of the server, with the store and without.
@@ -32,6 +35,7 @@ enum Workload {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().workload {
         Workload::Peers(arguments) => peers::run(&arguments),
+        Workload::Codec(arguments) => codec::run(&arguments),
         Workload::Head(arguments) => head::run(&arguments),
         Workload::RemoteWrite(arguments) => remote_write::run(&arguments),
     }

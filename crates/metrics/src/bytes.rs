@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("damaged data: {0}")]
-pub(crate) struct Damaged(pub(crate) &'static str);
+pub struct Damaged(pub(crate) &'static str);
 
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut v: u64) {
     while v >= 0x80 {

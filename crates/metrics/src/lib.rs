@@ -13,6 +13,7 @@
 mod block;
 mod bytes;
 mod chunk;
+pub mod codec;
 mod epochs;
 mod flush;
 mod head;

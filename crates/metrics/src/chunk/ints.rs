@@ -38,25 +38,14 @@ pub(super) fn encode(values: &[i64], out: &mut Vec<u8>) {
     SCRATCH.with_borrow_mut(|[reduced, rest]| {
         let Some(&first) = values.first() else { return };
         let factor = common_factor(values);
-        if factor < 2 {
-            return encode_steps(values, 0, out, rest);
+        // What the factor takes off each value must pay for the factor.
+        let saved = values.len() * pack::width_of(factor as u64).saturating_sub(1) as usize / 8;
+        if saved < 16 {
+            return encode_steps(values, None, out, rest);
         }
         reduced.clear();
         reduced.extend(values.iter().map(|v| v.wrapping_sub(first) / factor));
-        let begin = out.len();
-        encode_steps(values, 0, out, rest);
-        let without = out.len() - begin;
-        out.truncate(begin);
-        out.push(0);
-        put_signed(out, first);
-        put_varint(out, factor as u64);
-        let at = out.len();
-        encode_steps(reduced, FACTOR, out, rest);
-        out[begin] = out.remove(at);
-        if out.len() - begin > without {
-            out.truncate(begin);
-            encode_steps(values, 0, out, rest);
-        }
+        encode_steps(reduced, Some((first, factor)), out, rest);
     });
 }
 
@@ -78,11 +67,15 @@ fn common_factor(values: &[i64]) -> i64 {
     i64::try_from(factor).unwrap_or(1)
 }
 
-fn encode_steps(values: &[i64], flags: u8, out: &mut Vec<u8>, rest: &mut Vec<i64>) {
+fn encode_steps(values: &[i64], multiple: Option<(i64, i64)>, out: &mut Vec<u8>, rest: &mut Vec<i64>) {
     let slope = slope(values);
     let transformation = choose(values, slope);
     let begin = out.len();
     out.push(0);
+    if let Some((first, factor)) = multiple {
+        put_signed(out, first);
+        put_varint(out, factor as u64);
+    }
     rest.clear();
     match transformation {
         PLAIN => rest.extend_from_slice(values),
@@ -102,7 +95,7 @@ fn encode_steps(values: &[i64], flags: u8, out: &mut Vec<u8>, rest: &mut Vec<i64
         }
     }
     let layout = put_residuals(rest, out);
-    out[begin] = transformation | layout | flags;
+    out[begin] = transformation | layout | if multiple.is_some() { FACTOR } else { 0 };
 }
 
 fn second_difference(w: &[i64]) -> i64 {
@@ -119,11 +112,16 @@ fn slope(values: &[i64]) -> i64 {
     if values.len() < 8 {
         return 0;
     }
+    let first = values[0];
     let center = (n - 1.0) / 2.0;
-    let mut sum = 0.0;
-    for (i, v) in values.iter().enumerate() {
-        sum += (i as f64 - center) * v.wrapping_sub(values[0]) as f64;
+    // Four sums, so that an addition need not wait for the one before.
+    let mut sums = [0.0; 4];
+    for (from, values) in (0..).step_by(4).zip(values.chunks(4)) {
+        for (i, (v, sum)) in (from..).zip(values.iter().zip(&mut sums)) {
+            *sum += (f64::from(i) - center) * v.wrapping_sub(first) as f64;
+        }
     }
+    let sum: f64 = sums.iter().sum();
     let slope = sum * 12.0 / (n * (n * n - 1.0));
     if slope.abs() > (1_i64 << 36) as f64 {
         return 0;
@@ -141,7 +139,7 @@ fn choose(values: &[i64], slope: i64) -> u8 {
     if values.len() < 3 {
         return PLAIN;
     }
-    let step = if values.len() > 2 * GROUP { 4 } else { 1 };
+    let step = if values.len() > 2 * GROUP { 8 } else { 1 };
     let mut scores = [0_usize; 4];
     let mut few = [[0_i64; GROUP]; 4];
     for from in (0..values.len()).step_by(GROUP) {
@@ -179,12 +177,15 @@ fn put_residuals(values: &[i64], out: &mut Vec<u8>) -> u8 {
         residuals::put(values, &uniform, out);
         return 0;
     }
+    // Groups of which none has a narrower range than the column have no outliers worth the search either.
+    let ranges: usize = values.chunks(GROUP).map(|group| residuals::whole(group).bytes).sum();
     let mut groups = [None; MAX_SAMPLES / GROUP];
-    let mut grouped = 0;
-    for (slot, group) in groups.iter_mut().zip(values.chunks(GROUP)) {
-        let segment = residuals::plan(group);
-        grouped += segment.bytes;
-        *slot = Some(segment);
+    let mut grouped = usize::MAX;
+    if uniform.outliers > 0 || ranges < uniform.bytes {
+        for (slot, group) in groups.iter_mut().zip(values.chunks(GROUP)) {
+            *slot = Some(residuals::plan(group));
+        }
+        grouped = groups.iter().flatten().map(|segment| segment.bytes).sum();
     }
     let packed = grouped.min(uniform.bytes);
     // A code takes twice as long to read, so it must be worth it.
@@ -237,7 +238,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) 
     if flags & !(TRANSFORMATION | GROUPED | CODED | FACTOR) != 0 {
         return Err(Damaged("unknown integer coding"));
     }
-    let multiply = if flags & FACTOR != 0 { Some((reader.signed()?, reader.varint()? as i64)) } else { None };
+    let multiple = if flags & FACTOR != 0 { Some((reader.signed()?, reader.varint()? as i64)) } else { None };
     let begin = out.len();
     match flags & TRANSFORMATION {
         PLAIN => get_residuals(reader, flags, count, out)?,
@@ -273,7 +274,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, count: usize, out: &mut Vec<i64>) 
             }
         }
     }
-    if let Some((first, factor)) = multiply {
+    if let Some((first, factor)) = multiple {
         out[begin..].iter_mut().for_each(|v| *v = first.wrapping_add(v.wrapping_mul(factor)));
     }
     Ok(())

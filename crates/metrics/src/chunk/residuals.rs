@@ -21,7 +21,7 @@ const MANY: usize = 8;
 pub(super) struct Segment {
     pub(super) base: i64,
     pub(super) width: u32,
-    outliers: usize,
+    pub(super) outliers: usize,
     /// Bytes, header included.
     pub(super) bytes: usize,
 }
@@ -43,12 +43,18 @@ fn bounds(values: impl Iterator<Item = i64>) -> (i64, i64) {
     values.fold((i64::MAX, i64::MIN), |(lo, hi), v| (lo.min(v), hi.max(v)))
 }
 
-/// Finds base, width and outliers of a segment. There must be a value.
-pub(super) fn plan(values: &[i64]) -> Segment {
+/// The segment that takes in every value. There must be one.
+pub(super) fn whole(values: &[i64]) -> Segment {
     let (min, max) = bounds(values.iter().copied());
     let width = pack::width_of(max.wrapping_sub(min) as u64);
     let bytes = 1 + varint_len(zigzag(min)) + pack::packed_len(values.len(), width);
-    let whole = Segment { base: min, width, outliers: 0, bytes };
+    Segment { base: min, width, outliers: 0, bytes }
+}
+
+/// Finds base, width and outliers of a segment. There must be a value.
+pub(super) fn plan(values: &[i64]) -> Segment {
+    let whole = whole(values);
+    let width = whole.width;
     if width == 0 || values.len() < 8 {
         return whole;
     }

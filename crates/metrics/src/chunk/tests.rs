@@ -359,3 +359,29 @@ fn usual_values_are_small() {
     assert!(size(&|i| (1000 * i + (i * 31) % 17) as f64) < 1.4);
     assert!(size(&|i| ((i * 7919) % 1000) as f64 / 10.0) < 2.0);
 }
+
+/// Each of the means (lines, factors, codes, outliers, distances in the last place) does what it is there for.
+#[test]
+fn long_columns_are_small() {
+    let mut random = StdRng::seed_from_u64(3);
+    let mut size = |next: &mut dyn FnMut(&mut StdRng, f64) -> f64| {
+        let bits: Vec<u64> = (0..480).map(|i| next(&mut random, f64::from(i)).to_bits()).collect();
+        let mut bytes = Vec::new();
+        values::encode(&bits, &mut bytes);
+        bytes.len() as f64 / 480.0
+    };
+    let jitter = size(&mut |r, i| i * 15_000.0 + f64::from(r.random_range(0..4)));
+    assert!(jitter < 0.29, "two bits of jitter took {jitter} bytes");
+    let pages = size(&mut |r, _| 4096.0 * f64::from(r.random_range(0..256)));
+    assert!(pages < 1.06, "eight bits of pages took {pages} bytes");
+    let mut sum = 0.0;
+    let steps = size(&mut |r, _| {
+        sum += f64::from((0..8).filter(|_| r.random::<bool>()).count() as u32);
+        sum
+    });
+    assert!(steps < 0.36, "steps of 2.54 bits took {steps} bytes");
+    let spikes = size(&mut |r, i| if i % 60.0 == 7.0 { f64::from(r.random::<u32>()) } else { 5.0 });
+    assert!(spikes < 0.13, "eight spikes took {spikes} bytes");
+    let inexact = size(&mut |r, i| i * 0.3 + f64::from(r.random_range(0..64)) * 1e-6);
+    assert!(inexact < 1.25, "six bits with errors in the last place took {inexact} bytes");
+}
