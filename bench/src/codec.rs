@@ -1,7 +1,6 @@
 //! The column coders alone: bytes a sample, nanoseconds a sample to encode and to decode, and what zstd would still take off.
 
 use std::hint::black_box;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use metrics::codec;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::generate::{Generated, SERIES_PER_INSTANCE};
+use crate::say;
 
 #[derive(Debug, Args)]
 pub(crate) struct CodecArguments {
@@ -33,15 +33,7 @@ type Decode<D> = fn(&[u8], usize, &mut Vec<D>) -> Result<usize, codec::Damaged>;
 
 pub(crate) fn run(arguments: &CodecArguments) -> anyhow::Result<()> {
     anyhow::ensure!((1..=codec::MAX_SAMPLES).contains(&arguments.samples), "a row has 1 to 1,024 samples");
-    writeln!(
-        std::io::stdout(),
-        "{:34} {:>9} {:>9} {:>10} {:>10}",
-        "values",
-        "B/sample",
-        "with zstd",
-        "encode ns",
-        "decode ns"
-    )?;
+    say(&format!("{:34} {:>9} {:>9} {:>10} {:>10}", "values", "B/sample", "with zstd", "encode ns", "decode ns"))?;
     for (name, column) in generated(arguments) {
         measure_values(name, &column, arguments.repeat)?;
     }
@@ -59,15 +51,7 @@ pub(crate) fn run(arguments: &CodecArguments) -> anyhow::Result<()> {
         all.retain(|row| row.iter().any(|v| *v != row[0]));
         measure_values("recorded, constant rows left out", &all, arguments.repeat)?;
     }
-    writeln!(
-        std::io::stdout(),
-        "\n{:34} {:>9} {:>9} {:>10} {:>10}",
-        "times",
-        "B/sample",
-        "with zstd",
-        "encode ns",
-        "decode ns"
-    )?;
+    say(&format!("\n{:34} {:>9} {:>9} {:>10} {:>10}", "times", "B/sample", "with zstd", "encode ns", "decode ns"))?;
     for (name, column) in times(arguments) {
         measure_times(name, &column, arguments.repeat)?;
     }
@@ -222,10 +206,6 @@ fn measure<T: Copy + PartialEq, D>(
         }
     }
     let bytes = encoded.iter().map(Vec::len).sum::<usize>() as f64 / samples;
-    writeln!(
-        std::io::stdout(),
-        "{name:34} {bytes:9.3} {:9.3} {encode_ns:10.1} {decode_ns:10.2}",
-        page_bytes as f64 / samples
-    )?;
+    say(&format!("{name:34} {bytes:9.3} {:9.3} {encode_ns:10.1} {decode_ns:10.2}", page_bytes as f64 / samples))?;
     Ok(())
 }
