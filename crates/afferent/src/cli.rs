@@ -90,6 +90,10 @@ pub(crate) struct ServeArgs {
     #[arg(long = "web.allowed-host", value_name = "NAME")]
     pub(crate) allowed_hosts: Vec<String>,
 
+    /// Let callers that come through a proxy or under another name of this machine delete series and take snapshots, too.
+    #[arg(long = "web.enable-admin-api")]
+    pub(crate) enable_admin_api: bool,
+
     /// Allow POST /-/quit to stop the server.
     #[arg(long = "web.enable-lifecycle")]
     pub(crate) enable_lifecycle: bool,

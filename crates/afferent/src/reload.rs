@@ -65,8 +65,8 @@ impl Reloader {
             warn!(file, %warning, "configuration");
         }
         crate::settings::warn_of_idle_sections(&loaded.config);
-        if loaded.config.storage != current.storage {
-            warn!(file, "changes in the section storage take effect at the next start");
+        if loaded.config.storage != current.storage || loaded.config.retention != current.retention {
+            warn!(file, "changes in the sections storage and retention take effect at the next start");
         }
         let jobs = loaded.config.all_scrape_configs().count();
         *current = loaded.config;

@@ -11,7 +11,7 @@ use anyhow::Context;
 use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Parts, Readiness};
 use blocks::files::{FileStore, RemoteFiles, RemoteOptions};
 use collect::host::Host;
-use config::PrometheusConfig;
+use config::{PrometheusConfig, RetentionRule};
 use metrics::{RecoveryReport, Store, StoreOptions};
 use model::{Clock, SampleSink, SystemClock, Tenant};
 use parking_lot::{Mutex, RwLock};
@@ -278,6 +278,9 @@ fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {
     }
     let retention_ms = storage.tsdb.retention.time.ms();
     options.retention_ms = if retention_ms > 0 { retention_ms } else { DEFAULT_RETENTION_MS };
+    let max_bytes = storage.tsdb.retention.size.bytes();
+    options.max_block_bytes = (max_bytes > 0).then_some(max_bytes);
+    options.retention_rules = config.retention.iter().map(retention_rule).collect();
     options.exemplar_capacity = usize::try_from(storage.exemplars.max_exemplars).unwrap_or(0);
     options.memory_limit_bytes = args.memory.map(|bytes| (bytes as f64 * HEAD_SHARE) as u64);
     if let Some(bytes) = args.memory {
@@ -293,6 +296,16 @@ fn bucket(args: &ServeArgs) -> anyhow::Result<Option<Arc<RemoteFiles>>> {
     let bucket = RemoteFiles::open(url, options).context("open the bucket for blocks")?;
     info!(bucket = bucket.describe(), "blocks lie in a bucket");
     Ok(Some(Arc::new(bucket)))
+}
+
+fn retention_rule(rule: &RetentionRule) -> metrics::RetentionRule {
+    let step =
+        |step: &config::DownsampleStep| metrics::DownsampleStep { after_ms: step.after.ms(), to_ms: step.to.ms() };
+    metrics::RetentionRule {
+        matchers: rule.matchers(),
+        keep_ms: rule.keep.map(config::Millis::ms),
+        downsample: rule.downsample.iter().map(step).collect(),
+    }
 }
 
 fn engine_options(args: &ServeArgs) -> EngineOptions {
@@ -321,6 +334,7 @@ fn flags(args: &ServeArgs) -> BTreeMap<String, String> {
         ("query.timeout", duration(args.query_timeout)),
         ("web.allowed-host", args.allowed_hosts.join(",")),
         ("web.cors.origin", args.cors_origin.clone()),
+        ("web.enable-admin-api", args.enable_admin_api.to_string()),
         ("web.enable-lifecycle", args.enable_lifecycle.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -90,6 +90,16 @@ pub(crate) async fn guard(State(api): State<Arc<Api>>, request: Request, next: N
     next.run(request).await
 }
 
+/// True where a request names this machine's loopback and no proxy says that it passes it on.
+pub(crate) fn is_from_here(request: &Request) -> bool {
+    const PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+    let headers = request.headers();
+    let authority = request.uri().authority().map(|a| a.as_str()).or_else(|| header_text(headers, header::HOST));
+    let nobody = DoorPolicy { allowed_hosts: Vec::new(), cors_origin: None };
+    let by_loopback = authority.is_none_or(|authority| nobody.allows_host(authority));
+    by_loopback && !PROXIES.iter().any(|name| headers.contains_key(*name))
+}
+
 /// True where a browser says that another site sends the request. Clients that are no browsers say nothing.
 fn is_cross_site(headers: &HeaderMap, authority: Option<&str>) -> bool {
     if let Some(site) = header_text(headers, "sec-fetch-site") {

@@ -15,6 +15,7 @@ mod histogram_json;
 mod json;
 mod params;
 mod process_metrics;
+mod prom_admin;
 mod prom_exemplars;
 mod prom_labels;
 mod prom_parse;

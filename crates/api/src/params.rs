@@ -69,7 +69,8 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             .split(';')
             .next()
             .is_some_and(|t| t.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"));
-        if parts.method != Method::POST || !is_form {
+        let has_form = matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
+        if !has_form || !is_form {
             return Ok(Params::parse([in_url]));
         }
         let in_body = axum::body::to_bytes(body, MAX_FORM_BYTES)

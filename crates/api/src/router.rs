@@ -18,8 +18,8 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status, prom_targets,
-    remote_write, self_metrics, ui,
+    admin, doors, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status,
+    prom_targets, remote_write, self_metrics, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -90,11 +90,22 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/status/buildinfo", form(get(prom_status::build_info)))
         .route("/status/tsdb", form(get(prom_status::tsdb)))
         .route("/features", form(get(prom_status::features)))
+        .nest("/admin/tsdb", tsdb_admin(api))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
         // Answered while the server is starting, too.
         .route("/status/walreplay", form(get(prom_status::wal_replay)))
         .fallback(unknown_endpoint)
         .layer(from_fn_with_state(api.clone(), doors::cors))
+}
+
+fn tsdb_admin(api: &Arc<Api>) -> Router<Arc<Api>> {
+    use prom_admin::{clean_tombstones, delete_series, snapshot};
+    Router::new()
+        .route("/delete_series", form(post(delete_series).put(delete_series)))
+        .route("/clean_tombstones", form(post(clean_tombstones).put(clean_tombstones)))
+        .route("/snapshot", form(post(snapshot).put(snapshot)))
+        .layer(from_fn_with_state(api.clone(), prom_admin::guard))
+        .fallback(unknown_endpoint)
 }
 
 /// Adds the answer to a wrong method.

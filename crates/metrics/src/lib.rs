@@ -14,6 +14,7 @@ mod block;
 mod bytes;
 mod chunk;
 pub mod codec;
+mod compact;
 mod epochs;
 mod flush;
 mod head;
@@ -32,6 +33,7 @@ mod store;
 
 pub use blocks::catalogue::BlockEntry;
 pub use blocks::wal::SyncMode;
+pub use compact::{DownsampleStep, RetentionRule};
 pub use options::StoreOptions;
 pub use report::{HeadStats, LevelStats, NamedCount, RecoveryReport, SeriesExemplars, StoreError, StoreStats};
 pub use store::Store;

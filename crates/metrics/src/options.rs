@@ -6,6 +6,8 @@ use std::time::Duration;
 use blocks::files::FileStore;
 use blocks::wal::SyncMode;
 
+use crate::RetentionRule;
+
 /// Options of a [`Store`](crate::Store). Times are milliseconds, sizes bytes.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -13,6 +15,10 @@ pub struct StoreOptions {
     pub sync: SyncMode,
     /// Samples older than this are dropped and no longer accepted.
     pub retention_ms: i64,
+    /// The oldest blocks go until the rest have at most so many bytes.
+    pub max_block_bytes: Option<u64>,
+    /// What is kept longer, shorter or thinner than the rest.
+    pub retention_rules: Vec<RetentionRule>,
     /// How much older than the newest sample of its series a sample may be.
     pub out_of_order_window_ms: i64,
     /// How far ahead of the clock a sample may be.
@@ -47,6 +53,8 @@ impl Default for StoreOptions {
         StoreOptions {
             sync: SyncMode::Always,
             retention_ms: 24 * 3600 * 1000,
+            max_block_bytes: None,
+            retention_rules: Vec::new(),
             out_of_order_window_ms: 30 * 60 * 1000,
             future_limit_ms: 10 * 60 * 1000,
             flush_interval: Duration::from_secs(300),

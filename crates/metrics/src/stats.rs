@@ -145,7 +145,8 @@ impl Collector for StoreCollector {
         let out_of_order = get(&counters.rejected[0]);
         let too_old = get(&counters.rejected[2]);
         // Names are Prometheus' own where it has one; the encoder adds `_total`.
-        let totals: [(&str, &str, u64); 15] = [
+        let compactions = &store.compactor().counters;
+        let totals: [(&str, &str, u64); 24] = [
             ("prometheus_tsdb_head_samples_appended", "Samples taken", stats.samples_appended),
             ("prometheus_tsdb_head_out_of_order_samples_appended", "Samples taken out of order", get(&counters.late)),
             ("prometheus_tsdb_out_of_order_samples", "Samples refused as out of order", out_of_order),
@@ -164,6 +165,27 @@ impl Collector for StoreCollector {
             ("afferent_metrics_wal_syncs", "Syncs of the log", get(&wal.syncs)),
             ("afferent_metrics_flushed_samples", "Samples moved from the head to blocks", stats.flushed_samples),
             ("afferent_metrics_flushes", "Flushes of the head", get(&counters.flushes)),
+            ("prometheus_tsdb_compactions", "Compaction jobs done", get(&compactions.jobs)),
+            ("prometheus_tsdb_compactions_failed", "Compactions that failed", get(&compactions.failures)),
+            ("prometheus_tsdb_time_retentions", "Blocks dropped for their age", get(&compactions.expired_by_time)),
+            ("prometheus_tsdb_size_retentions", "Blocks dropped for their size", get(&compactions.expired_by_size)),
+            ("afferent_metrics_compaction_samples_read", "Samples read by jobs", get(&compactions.samples_read)),
+            (
+                "afferent_metrics_compaction_samples_written",
+                "Samples written by jobs",
+                get(&compactions.samples_written),
+            ),
+            (
+                "afferent_metrics_compaction_bytes_read",
+                "Bytes of blocks that were replaced",
+                get(&compactions.bytes_read),
+            ),
+            (
+                "afferent_metrics_compaction_bytes_written",
+                "Bytes of blocks that jobs wrote",
+                get(&compactions.bytes_written),
+            ),
+            ("afferent_metrics_compaction_damaged_rows", "Rows left out as damaged", get(&compactions.damaged_rows)),
             ("afferent_metrics_flush_failures", "Flushes of the head that failed", get(&counters.flush_failures)),
         ];
         for (name, help, value) in totals {

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use blocks::catalogue::{StoredMatcher, Tombstone};
 use blocks::disk::{Disk, RealDisk};
-use blocks::plan::{self, Retention};
+use blocks::plan::PlanOptions;
 use blocks::wal::{Wal, WalCounters};
 use model::{
     AppendError, AppendFuture, Clock, LabelRequest, Labels, Matcher, Metadata, SampleSink, SelectRequest, SeriesRef,
@@ -17,6 +16,7 @@ use model::{
 use parking_lot::{Condvar, Mutex, RwLock};
 use prometheus_client::registry::Registry;
 
+use crate::compact::{self, CompactOptions, Compactor, Rules, Worker};
 use crate::flush::{Flusher, Places};
 use crate::head::{Head, Idle, Limits, Shared, Visit, VisitError};
 use crate::record::RecordWriter;
@@ -53,6 +53,8 @@ pub struct Store {
     heads: Heads,
     shared: Arc<Shared>,
     shelf: Arc<Shelf>,
+    compactor: Arc<Compactor>,
+    worker: Mutex<Option<Worker>>,
     wal: Wal,
     /// When the store was opened, by its clock.
     opened: Timestamp,
@@ -85,6 +87,8 @@ impl Store {
         let Recovered { heads, shared, shelf, headlog, wal, report } = recover(disk, dir, &options)?;
         let counters = Counters::default();
         add(&counters.corruptions, report.damaged_records + report.quarantined_files.len() as u64);
+        let rules = Rules::new(options.retention_rules.clone(), options.retention_ms);
+        let compactor = Arc::new(Compactor::new(shelf.clone(), clock.clone(), compact_options(dir, &options, rules)));
         let store = Arc::new_cyclic(|me| Store {
             me: me.clone(),
             dir: dir.to_owned(),
@@ -93,6 +97,8 @@ impl Store {
             heads: RwLock::new(heads),
             shared,
             shelf,
+            compactor,
+            worker: Mutex::default(),
             wal,
             maintenance: Mutex::new(Maintenance { flusher: Flusher::new(headlog), last_flush: Instant::now() }),
             counters,
@@ -109,6 +115,7 @@ impl Store {
                 std::thread::Builder::new().name("metrics-upkeep".into()).spawn(move || upkeep(&weak, &signal));
             let fail = |source| StoreError::Io { action: "start upkeep of", path: dir.display().to_string(), source };
             *store.thread.lock() = Some(spawned.map_err(fail)?);
+            *store.worker.lock() = Some(Worker::start(store.compactor.clone()).map_err(fail)?);
         }
         tracing::info!(
             series = report.series,
@@ -231,16 +238,20 @@ impl Store {
         &self.counters
     }
 
+    pub(crate) fn compactor(&self) -> &Compactor {
+        &self.compactor
+    }
+
     pub(crate) fn wal_counters(&self) -> &WalCounters {
         self.wal.counters()
     }
 
     fn cutoff(&self) -> i64 {
-        self.clock.now().plus_ms(self.options.retention_ms.saturating_neg()).ms()
+        self.clock.now().plus_ms(self.compactor.longest_ms().saturating_neg()).ms()
     }
 
-    /// Does what is due: flush, the end of a flush that waited for readers, retention. Called by the store itself unless
-    /// `options.background` is off.
+    /// Does what is due: flush, and the end of a flush that waited for readers. Called by the store itself unless
+    /// `options.background` is off; then it compacts as well, which has a thread of its own otherwise.
     pub fn maintain(&self) -> Result<(), StoreError> {
         let is_full = self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit / 8 * 7);
         let log_is_long = get(&self.wal.counters().disk_bytes) >= self.options.flush_wal_bytes;
@@ -254,15 +265,11 @@ impl Store {
         if since_flush >= self.options.flush_interval || (may_hurry && (log_is_long || is_full)) {
             self.flush()?;
         }
-        self.drop_expired().map_err(|e| self.failure("drop old blocks of", e))?;
+        if !self.options.background {
+            self.compactor.run_all().map_err(|e| self.failure("compact the blocks of", e))?;
+        }
         self.shelf.sweep();
         Ok(())
-    }
-
-    fn drop_expired(&self) -> std::io::Result<()> {
-        let retention = Retention { time_ms: Some(self.options.retention_ms), bytes: None };
-        let expired = plan::expired(&self.shelf.view().manifest.blocks, self.clock.now(), &retention);
-        if expired.is_empty() { Ok(()) } else { self.shelf.commit(Vec::new(), &expired, |_| ()) }
     }
 
     /// Ends a flush whose samples waited for readers to go.
@@ -316,16 +323,28 @@ impl Store {
         // No other flush in between: its block would be older than the tombstone, its samples younger.
         let mut maintenance = self.maintenance.lock();
         self.flush_holding(&mut maintenance)?;
-        let id = self.shelf.reserve_id();
-        let tombstone = Tombstone {
-            id,
-            tenant: tenant.clone(),
-            matchers: matchers.iter().map(StoredMatcher::from).collect(),
-            range,
-            newest_block: id,
-        };
-        let committed = self.shelf.commit(Vec::new(), &[], |manifest| manifest.tombstones.push(tombstone));
-        committed.map_err(|e| self.failure("note a deletion in", e))
+        let buried = compact::bury(&self.shelf, tenant, matchers, range);
+        if let Some(worker) = &*self.worker.lock() {
+            worker.wake();
+        }
+        buried.map_err(|e| self.failure("note a deletion in", e))
+    }
+
+    /// Frees the space of everything that was deleted. Waits for a compaction under way.
+    pub fn clean_tombstones(&self) -> Result<(), StoreError> {
+        self.compactor.clean_tombstones().map_err(|e| self.failure("free deleted samples of", e))
+    }
+
+    /// Makes `dir`, which must not exist, the directory of a store with all that this one holds now; with `skip_head` only
+    /// what has been flushed. Files on this disk are shared, not copied.
+    pub fn snapshot(&self, dir: &Path, skip_head: bool) -> Result<(), StoreError> {
+        if !skip_head {
+            self.flush()?;
+        }
+        compact::snapshot(&self.shelf, dir).map_err(|source| {
+            let path = dir.display().to_string();
+            StoreError::Io { action: "make the snapshot", path, source }
+        })
     }
 
     fn failure(&self, action: &'static str, source: std::io::Error) -> StoreError {
@@ -342,6 +361,9 @@ impl Store {
             && thread.join().is_err()
         {
             tracing::error!("the upkeep of the metric store panicked");
+        }
+        if let Some(mut worker) = self.worker.lock().take() {
+            worker.stop();
         }
         let flushed = self.flush();
         self.wal.close();
@@ -404,6 +426,19 @@ impl Store {
     }
 }
 
+fn compact_options(dir: &Path, options: &StoreOptions, rules: Rules) -> CompactOptions {
+    let plan = PlanOptions::default();
+    // What is still to come out of order must not find its window closed, nor what waits for a flush.
+    let until_flushed = options.flush_interval.as_millis() as i64 * 2;
+    let close_after_ms = plan.close_after_ms.max(options.out_of_order_window_ms.saturating_add(until_flushed));
+    CompactOptions {
+        plan: PlanOptions { close_after_ms, ..plan },
+        rules,
+        max_bytes: options.max_block_bytes,
+        quarantine: dir.join("quarantine"),
+    }
+}
+
 impl Signal {
     fn wake(&self) {
         self.state.lock().0 = true;
@@ -456,6 +491,17 @@ impl SampleSink for Store {
 }
 
 impl SeriesSource for Store {
+    fn longest_bucket_ms(&self, tenant: &Tenant, range: TimeRange) -> i64 {
+        let view = self.shelf.view();
+        let near = |resolution: i64| TimeRange {
+            start: range.start.plus_ms(resolution.saturating_neg()),
+            end: range.end.plus_ms(resolution),
+        };
+        let thinned = view.manifest.blocks.iter().filter(|entry| entry.resolution_ms > 0 && entry.tenant == *tenant);
+        let within = thinned.filter(|entry| entry.range.overlaps(&near(entry.resolution_ms)));
+        within.map(|entry| entry.resolution_ms).max().unwrap_or(0)
+    }
+
     fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
         select::select(self.reader(request.tenant), request)
     }

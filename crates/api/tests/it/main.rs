@@ -8,5 +8,6 @@ mod doors;
 mod hostile;
 mod memory_source;
 mod product;
+mod prom_admin;
 mod remote_write;
 mod support;

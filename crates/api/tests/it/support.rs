@@ -72,7 +72,7 @@ impl Targets for FixedTargets {
 pub(crate) struct App {
     pub(crate) api: Arc<Api>,
     pub(crate) router: Router,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl App {
@@ -117,7 +117,12 @@ impl App {
         let api = Api::new(parts);
         api.set_readiness(Readiness::Ready);
         let router = api::router(api.clone(), Door::Main);
-        App { api, router, _dir: dir }
+        App { api, router, dir }
+    }
+
+    /// Directory of the data.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

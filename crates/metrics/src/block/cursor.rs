@@ -41,27 +41,37 @@ impl Cursor {
         Cursor { block, next: 0, first: 0, hashes: Vec::new(), labels: Vec::new() }
     }
 
-    /// Replaces `row` by the next row; `false` at the end. The memory of `row` is used again.
+    /// Replaces `row` by the next row; `false` at the end. The memory of `row` is used again. After an error the row that
+    /// cannot be read is passed over, so that a caller may go on with the next one.
     pub(crate) fn next(&mut self, row: &mut CursorRow) -> io::Result<bool> {
         let rows = self.block.rows()?;
         if self.next >= rows {
             return Ok(false);
         }
-        if self.next >= self.first + self.hashes.len() as u32 {
-            let batch: Vec<u32> = (self.next..rows.min(self.next + BATCH)).collect();
-            self.hashes = self.block.hashes(&batch)?;
-            self.labels = self.block.labels_of(&batch, None)?;
-            self.first = self.next;
+        let number = self.next;
+        self.next += 1;
+        if number >= self.first + self.hashes.len() as u32 && self.look_up(number..rows.min(number + BATCH)).is_err() {
+            // One damaged page among the labels must not take the rows around it away.
+            self.look_up(number..number + 1)?;
         }
-        let at = (self.next - self.first) as usize;
-        row.row = self.next;
+        let at = (number - self.first) as usize;
+        row.row = number;
         row.hash = self.hashes[at];
         row.labels = self.labels[at].clone();
-        row.metadata = self.block.row_metadata(self.next)?;
+        row.metadata = self.block.row_metadata(number)?;
         row.samples.clear();
-        self.block.read(self.next, TimeRange::ALL, &mut row.samples)?;
-        row.exemplars = self.block.row_exemplars(self.next)?;
-        self.next += 1;
+        self.block.read(number, TimeRange::ALL, &mut row.samples)?;
+        row.exemplars = self.block.row_exemplars(number)?;
         Ok(true)
+    }
+
+    fn look_up(&mut self, rows: std::ops::Range<u32>) -> io::Result<()> {
+        self.hashes.clear();
+        let first = rows.start;
+        let batch: Vec<u32> = rows.collect();
+        let labels = self.block.labels_of(&batch, None)?;
+        self.hashes = self.block.hashes(&batch)?;
+        (self.labels, self.first) = (labels, first);
+        Ok(())
     }
 }

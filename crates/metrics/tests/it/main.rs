@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // the lint knows test functions, but not their helpers
 
 mod basics;
+mod compacting;
 mod cuts;
 mod eviction;
 mod faults;

@@ -1,0 +1,260 @@
+//! What happens to blocks after the flush: they are merged into wider windows, thinned, shortened and dropped.
+//!
+//! One thread does one job at a time, beside the thread that flushes, so that neither waits for the other. What is to be done
+//! next follows from the catalogue alone, so a job that was cut short by a crash or a full disk is simply found again.
+//!
+//! ```text
+//! catalogue -> plan -> job: cursors -> merge_rows -> rules, downsample -> writers -> catalogue
+//! ```
+
+mod delete;
+mod downsample;
+mod job;
+mod merge_rows;
+mod rules;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use blocks::catalogue::BlockEntry;
+use blocks::plan::{PlanOptions, Retention, expired, next_job};
+use model::{Clock, Timestamp};
+use parking_lot::Mutex;
+
+use crate::block::Block;
+use crate::shelf::{Shelf, View, is_damage};
+
+pub(crate) use delete::bury;
+pub(crate) use rules::Rules;
+pub use rules::{DownsampleStep, RetentionRule};
+pub(crate) use snapshot::snapshot;
+pub(crate) use worker::Worker;
+
+/// What compaction is told.
+#[derive(Clone, Debug)]
+pub(crate) struct CompactOptions {
+    /// How blocks are put together.
+    pub(crate) plan: PlanOptions,
+    /// What is kept, how long and how thin.
+    pub(crate) rules: Rules,
+    /// The oldest blocks go until the rest have at most so many bytes.
+    pub(crate) max_bytes: Option<u64>,
+    /// Where damaged files are set aside.
+    pub(crate) quarantine: PathBuf,
+}
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub(crate) struct CompactCounters {
+    /// Jobs done.
+    pub(crate) jobs: AtomicU64,
+    /// Jobs that failed and will be tried again.
+    pub(crate) failures: AtomicU64,
+    /// Samples read by jobs.
+    pub(crate) samples_read: AtomicU64,
+    /// Samples written by jobs.
+    pub(crate) samples_written: AtomicU64,
+    /// Bytes of the blocks that jobs replaced.
+    pub(crate) bytes_read: AtomicU64,
+    /// Bytes of the blocks that jobs wrote.
+    pub(crate) bytes_written: AtomicU64,
+    /// Rows that could not be read; their files were set aside.
+    pub(crate) damaged_rows: AtomicU64,
+    /// Blocks that were dropped because they were too old.
+    pub(crate) expired_by_time: AtomicU64,
+    /// Blocks that were dropped because there were too many bytes.
+    pub(crate) expired_by_size: AtomicU64,
+}
+
+/// Keeps the blocks of one store in order.
+#[derive(Debug)]
+pub(crate) struct Compactor {
+    shelf: Arc<Shelf>,
+    clock: Arc<dyn Clock>,
+    options: CompactOptions,
+    /// Held while a job runs.
+    busy: Mutex<()>,
+    /// Raised when the store closes: a job under way gives up.
+    closing: AtomicBool,
+    pub(crate) counters: CompactCounters,
+}
+
+impl Compactor {
+    pub(crate) fn new(shelf: Arc<Shelf>, clock: Arc<dyn Clock>, options: CompactOptions) -> Self {
+        Compactor {
+            shelf,
+            clock,
+            options,
+            busy: Mutex::default(),
+            closing: AtomicBool::new(false),
+            counters: CompactCounters::default(),
+        }
+    }
+
+    /// The age at which nothing is kept any more, in milliseconds.
+    pub(crate) fn longest_ms(&self) -> i64 {
+        self.options.rules.longest_ms()
+    }
+
+    /// Asks a job under way to give up; none is begun any more.
+    pub(crate) fn stop(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Does everything that is due; answers how many jobs that took.
+    pub(crate) fn run_all(&self) -> io::Result<u64> {
+        let mut jobs = 0;
+        while !self.closing.load(Ordering::Relaxed) && self.run_one()? {
+            jobs += 1;
+        }
+        Ok(jobs)
+    }
+
+    /// Does what is due first; `false` where nothing is.
+    pub(crate) fn run_one(&self) -> io::Result<bool> {
+        let _busy = self.busy.lock();
+        let now = self.clock.now();
+        self.drop_expired(now)?;
+        let view = self.shelf.view();
+        let entries = readable(&view);
+        let job = match next_job(&entries, now, &self.options.plan) {
+            Some(job) => Some(job),
+            None => match self.next_grave(&view)? {
+                Some(entry) => Some(job::rewrite(&entry, &entry.tenant)),
+                None => self.next_due(&view, &entries, now)?.map(|entry| job::rewrite(&entry, &entry.tenant)),
+            },
+        };
+        drop(view);
+        match job {
+            Some(job) => self.run(&job, now).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Writes every block again that holds deleted samples, so that they take no space any more.
+    pub(crate) fn clean_tombstones(&self) -> io::Result<()> {
+        let _busy = self.busy.lock();
+        while let Some(entry) = self.next_grave(&self.shelf.view())? {
+            self.run(&job::rewrite(&entry, &entry.tenant), self.clock.now())?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, job: &blocks::plan::Job, now: Timestamp) -> io::Result<()> {
+        let bench = job::Bench {
+            shelf: &self.shelf,
+            rules: &self.options.rules,
+            now,
+            cancel: &self.closing,
+            quarantine: &self.options.quarantine,
+        };
+        let done = job::run(&bench, job)?;
+        let counters = &self.counters;
+        for (counter, by) in [
+            (&counters.jobs, 1),
+            (&counters.samples_read, done.samples_in),
+            (&counters.samples_written, done.samples_out),
+            (&counters.bytes_read, done.bytes_in),
+            (&counters.bytes_written, done.bytes_out),
+            (&counters.damaged_rows, done.damaged_rows),
+        ] {
+            counter.fetch_add(by, Ordering::Relaxed);
+        }
+        tracing::debug!(tenant = job.tenant.as_str(), ?done, "blocks compacted");
+        Ok(())
+    }
+
+    /// Drops blocks that are too old or too many.
+    fn drop_expired(&self, now: Timestamp) -> io::Result<()> {
+        let view = self.shelf.view();
+        let time_ms = Some(self.options.rules.longest_ms());
+        let by_time = expired(&view.manifest.blocks, now, &Retention { time_ms, bytes: None });
+        let all = expired(&view.manifest.blocks, now, &Retention { time_ms, bytes: self.options.max_bytes });
+        drop(view);
+        if all.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(blocks = all.len(), by_time = by_time.len(), "blocks past their retention are dropped");
+        self.shelf.commit(Vec::new(), &all, |_| ())?;
+        self.counters.expired_by_time.fetch_add(by_time.len() as u64, Ordering::Relaxed);
+        self.counters.expired_by_size.fetch_add((all.len() - by_time.len()) as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A block that holds samples which count as deleted. Deletions that no block holds samples of are forgotten.
+    fn next_grave(&self, view: &View) -> io::Result<Option<BlockEntry>> {
+        for block in &view.blocks {
+            for grave in view.graves_of(block) {
+                if has_rows(block, &grave.matchers, grave.tombstone.range)? {
+                    return Ok(Some(block.entry().clone()));
+                }
+            }
+        }
+        // A block that cannot be opened now may come back, and then its deletions must still be known.
+        let opened = |id: u64| view.blocks.binary_search_by_key(&id, |block| block.entry().id).is_ok();
+        let unopened = view.manifest.blocks.iter().filter(|entry| !opened(entry.id));
+        let absent: Vec<&BlockEntry> = unopened.chain(&view.manifest.missing).collect();
+        let tombstones = &view.manifest.tombstones;
+        let is_spent = |t: &&blocks::catalogue::Tombstone| !absent.iter().any(|entry| t.concerns(entry));
+        let spent: Vec<u64> = tombstones.iter().filter(is_spent).map(|t| t.id).collect();
+        if !spent.is_empty() {
+            self.shelf.commit(Vec::new(), &[], |manifest| manifest.tombstones.retain(|t| !spent.contains(&t.id)))?;
+        }
+        Ok(None)
+    }
+
+    /// A block that a rule is due for. Blocks in which no series has the rule are only marked.
+    fn next_due(&self, view: &View, entries: &[BlockEntry], now: Timestamp) -> io::Result<Option<BlockEntry>> {
+        let mut marks: Vec<(u64, Vec<u64>)> = Vec::new();
+        // Blocks of level 0 are on their way, and rules are applied on the way.
+        for entry in entries.iter().filter(|entry| entry.level > 0) {
+            let due = self.options.rules.due(entry.range.end, now);
+            let open: Vec<_> = due.iter().filter(|effect| !entry.rules.contains(&effect.hash)).collect();
+            if open.is_empty() {
+                continue;
+            }
+            let Some(block) = view.blocks.iter().find(|block| block.entry().id == entry.id) else { continue };
+            for effect in &open {
+                let concerns = match effect.rule {
+                    Some(rule) => has_rows(block, self.options.rules.matchers(rule), entry.range)?,
+                    None => true,
+                };
+                if concerns {
+                    return Ok(Some(entry.clone()));
+                }
+            }
+            marks.push((entry.id, open.iter().map(|effect| effect.hash).collect()));
+        }
+        if !marks.is_empty() {
+            self.shelf.commit(Vec::new(), &[], |manifest| {
+                for (id, hashes) in marks {
+                    if let Some(entry) = manifest.blocks.iter_mut().find(|entry| entry.id == id) {
+                        entry.rules.extend(hashes);
+                    }
+                }
+            })?;
+        }
+        Ok(None)
+    }
+}
+
+/// The entries of the blocks that could be opened.
+fn readable(view: &View) -> Vec<BlockEntry> {
+    let opened = |id: u64| view.blocks.binary_search_by_key(&id, |block| block.entry().id).is_ok();
+    view.manifest.blocks.iter().filter(|entry| opened(entry.id)).cloned().collect()
+}
+
+/// True where a block has such series, or cannot tell.
+fn has_rows(block: &Block, matchers: &[model::Matcher], range: model::TimeRange) -> io::Result<bool> {
+    match block.matching(matchers, range) {
+        Ok(rows) => Ok(!rows.is_empty()),
+        Err(error) if is_damage(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,33 @@
+//! A snapshot: a second name for every block that counts now, and a catalogue of its own.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use blocks::catalogue::{BlockEntry, Catalogue};
+use blocks::files::LocalFiles;
+
+use crate::shelf::Shelf;
+
+/// Makes `dir` a store's directory with all blocks that count now. It must not exist. Where blocks lie on the same file system
+/// they share their bytes with it.
+pub(crate) fn snapshot(shelf: &Shelf, dir: &Path) -> io::Result<()> {
+    let disk = shelf.disk();
+    let blocks = dir.join("blocks");
+    disk.create_dir_all(&blocks)?;
+    // As long as the view is held no file of it goes.
+    let view = shelf.view();
+    let mut entries: HashMap<String, BlockEntry> = HashMap::new();
+    for entry in &view.manifest.blocks {
+        let name = entry.file_name();
+        shelf.files().copy_out(&name, &blocks.join(&name))?;
+        entries.insert(name, BlockEntry { replaces: Vec::new(), ..entry.clone() });
+    }
+    disk.sync_dir(&blocks)?;
+    let of_name = |name: &str| entries.get(name).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+    let files = Arc::new(LocalFiles::new(disk.clone(), &blocks)?);
+    let (catalogue, _) = Catalogue::open(disk.clone(), &dir.join("catalogue.json"), files, &of_name)?;
+    catalogue.commit(|manifest| manifest.tombstones = view.manifest.tombstones.clone())?;
+    disk.sync_dir(dir)
+}
