@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::compact::{self, CompactOptions, Compactor, Rules, Worker};
 use crate::flush::{Flusher, Places};
-use crate::head::{Head, Idle, Limits, Shared, Visit, VisitError};
+use crate::head::{Head, Idle, Limits, Shared, Stored, Visit, VisitError};
 use crate::record::RecordWriter;
 use crate::recover::{Recovered, recover};
 use crate::select::{self, Reader};
@@ -323,6 +323,11 @@ impl Store {
         // No other flush in between: its block would be older than the tombstone, its samples younger.
         let mut maintenance = self.maintenance.lock();
         self.flush_holding(&mut maintenance)?;
+        if let Some(head) = self.head(tenant) {
+            let slots = head.index.read().matching(matchers);
+            let is_gone = |e: &Stored| slots.contains(e.slot) && range.contains(Timestamp(e.time));
+            head.exemplars.lock().forget(is_gone);
+        }
         let buried = compact::bury(&self.shelf, tenant, matchers, range);
         if let Some(worker) = &*self.worker.lock() {
             worker.wake();

@@ -214,15 +214,18 @@ fn put(
 ) -> io::Result<()> {
     let labels: Vec<(&str, &str)> = order::pairs(&series.labels).collect();
     let mut exemplars = series.exemplars.as_slice();
+    let newest = series.samples.timestamps.last().copied().unwrap_or(i64::MIN);
     for (output, youngest) in outputs.iter_mut().zip(youngest) {
         let range = output.window.range;
-        let within = exemplars.partition_point(|e| e.timestamp.is_none_or(|t| t <= range.end));
-        let (mine, later) = exemplars.split_at(within);
-        exemplars = later;
         let rows = series.samples.rows_in(range);
         if rows.is_empty() {
             continue;
         }
+        // An exemplar may lie a little outside of the samples that it came with; the last ones take what is left.
+        let is_last = newest <= range.end.ms();
+        let within = exemplars.partition_point(|e| is_last || e.timestamp.is_none_or(|t| t <= range.end));
+        let (mine, later) = exemplars.split_at(within);
+        exemplars = later;
         let samples = if rows.len() == series.samples.len() {
             &series.samples
         } else {

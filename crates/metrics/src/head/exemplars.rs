@@ -97,6 +97,29 @@ impl Exemplars {
         }
     }
 
+    /// Drops those for which `is_gone` answers true.
+    pub(crate) fn forget(&mut self, is_gone: impl Fn(&Stored) -> bool) {
+        let mut gone: HashMap<u64, usize> = HashMap::new();
+        self.by_series.retain(|id, list| {
+            let before = list.len();
+            list.retain(|exemplar| !is_gone(exemplar));
+            if list.len() < before {
+                gone.insert(*id, before - list.len());
+            }
+            !list.is_empty()
+        });
+        self.order.retain(|id| match gone.get_mut(id).filter(|left| **left > 0) {
+            Some(left) => {
+                *left -= 1;
+                false
+            }
+            None => true,
+        });
+        let before = self.unflushed.len();
+        self.unflushed.retain(|exemplar| !is_gone(exemplar));
+        self.flushed += (before - self.unflushed.len()) as u64;
+    }
+
     /// Exemplars within a range, series by series, oldest first.
     pub(crate) fn select(&self, range: TimeRange) -> Vec<Vec<Stored>> {
         let within = |list: &VecDeque<Stored>| -> Vec<Stored> {

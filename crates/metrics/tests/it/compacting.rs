@@ -8,7 +8,8 @@ use blocks::disk::Disk;
 use blocks::faults::FaultyDisk;
 use metrics::{DownsampleStep, RetentionRule, Store, StoreOptions};
 use model::{
-    Labels, ManualClock, Matcher, Sample, SampleBuffer, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch,
+    Exemplar, Labels, ManualClock, Matcher, Sample, SampleBuffer, SeriesSource, Tenant, TimeRange, Timestamp,
+    WriteBatch,
 };
 use promql::engine::{Engine, QueryContext, Value};
 use promql::testing::MemorySource;
@@ -111,10 +112,16 @@ fn deleted_samples_stay_deleted_and_their_space_is_freed() {
         for i in 0..100 {
             batch.push(series.clone(), None, Sample::float(Timestamp(NOW - 20 * MINUTE + i * 10_000), rng.random()));
         }
+        if instance == 0 || instance == 39 {
+            let (labels, timestamp) = (Labels::from_pairs([("trace_id", "x")]), Some(Timestamp(NOW - MINUTE)));
+            batch.rows[50].exemplars.push(Exemplar { labels, value: 1.0, timestamp });
+        }
         assert!(append(&store, batch).unwrap().rejected.is_empty());
     }
     store.delete(&Tenant::default(), &[Matcher::equal("__name__", "drop")], TimeRange::ALL).unwrap();
     assert_eq!(read_all(&store, &[], TimeRange::ALL).len(), 10);
+    let exemplars = || store.exemplars(&Tenant::default(), &[], TimeRange::ALL).unwrap().len();
+    assert_eq!(exemplars(), 1);
     let before = store.stats().block_bytes;
     store.close().unwrap();
     drop(store);
