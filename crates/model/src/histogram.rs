@@ -161,6 +161,7 @@ impl FloatHistogram {
 }
 
 /// One step of Neumaier's variant of Kahan summation: adds `increment` to a sum with its rounding error.
+#[inline]
 pub fn kahan_inc(increment: f64, sum: f64, error: f64) -> (f64, f64) {
     let total = sum + increment;
     let error = if total.is_infinite() {

@@ -129,7 +129,19 @@ impl Default for Labels {
 impl Ord for Labels {
     /// Lexicographic by name, then value, then number of labels: the order in which Prometheus sorts results.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.iter().cmp(other.iter())
+        let (ours, theirs) = (self.0.as_bytes(), other.0.as_bytes());
+        let Some(differing) = first_difference(ours, theirs) else { return ours.len().cmp(&theirs.len()) };
+        // Up to the text that differs, both have the same texts at the same places.
+        let mut at = 0;
+        loop {
+            let (begin, length) = read_length(ours, at);
+            if begin + length <= differing {
+                at = begin + length;
+                continue;
+            }
+            let (their_begin, their_length) = read_length(theirs, at);
+            return ours[begin..begin + length].cmp(&theirs[their_begin..their_begin + their_length]);
+        }
     }
 }
 
@@ -282,23 +294,34 @@ fn push_text(out: &mut String, text: &str) {
 }
 
 fn take_text<'a>(rest: &mut &'a str) -> &'a str {
-    let bytes = rest.as_bytes();
+    let (at, length) = read_length(rest.as_bytes(), 0);
+    let (text, after) = rest[at..].split_at(length);
+    *rest = after;
+    text
+}
+
+/// Where the text begins whose length is written at a place, and its length.
+fn read_length(bytes: &[u8], mut at: usize) -> (usize, usize) {
     let mut length = 0_usize;
     let mut shift = 0;
-    let mut at = 0;
     loop {
         let digit = bytes[at];
         at += 1;
         if digit < 0x40 {
-            length |= usize::from(digit - 0x20) << shift;
-            break;
+            return (at, length | usize::from(digit - 0x20) << shift);
         }
         length |= usize::from(digit - 0x40) << shift;
         shift += 6;
     }
-    let (text, after) = rest[at..].split_at(length);
-    *rest = after;
-    text
+}
+
+/// The first place at which two texts differ; `None` where one begins with the other.
+fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
+    const WORD: usize = 8;
+    let words = a.chunks_exact(WORD).zip(b.chunks_exact(WORD));
+    let equal = words.take_while(|(a, b)| a == b).count() * WORD;
+    let rest = a[equal..].iter().zip(&b[equal..]);
+    rest.into_iter().position(|(a, b)| a != b).map(|at| equal + at)
 }
 
 #[cfg(test)]
@@ -319,6 +342,17 @@ mod tests {
             for (name, value) in &map {
                 prop_assert_eq!(labels.get(name).unwrap_or(""), value);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn order_is_that_of_the_pairs(
+            a in proptest::collection::btree_map("[a-c]{1,2}", "[xy]{0,3}|x{30,70}y?", 0..5),
+            b in proptest::collection::btree_map("[a-c]{1,2}", "[xy]{0,3}|x{30,70}y?", 0..5),
+        ) {
+            let (a, b) = (Labels::from_pairs(&a), Labels::from_pairs(&b));
+            prop_assert_eq!(a.cmp(&b), a.iter().cmp(b.iter()));
         }
     }
 

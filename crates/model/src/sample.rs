@@ -8,11 +8,13 @@ use crate::{Aggregate, FloatHistogram, Labels, TimeRange, Timestamp};
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// The staleness marker.
+#[inline]
 pub fn stale_nan() -> f64 {
     f64::from_bits(STALE_NAN_BITS)
 }
 
 /// True for the staleness marker only, not for other NaNs.
+#[inline]
 pub fn is_stale(v: f64) -> bool {
     v.to_bits() == STALE_NAN_BITS
 }

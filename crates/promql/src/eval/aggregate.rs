@@ -8,6 +8,7 @@ use std::sync::Arc;
 use model::histogram::{HistogramSum, IncompatibleSchema, kahan_inc};
 use model::{FloatHistogram, METRIC_NAME, Projection, SampleValue};
 
+use super::float_columns::FloatColumns;
 use super::grouping::Grouping;
 use super::range_call::can_stream;
 use super::select::{Sink, pinned_name};
@@ -62,6 +63,8 @@ enum HistogramValue {
 /// What one group has gathered. Many groupings put a single series in most of their groups, which needs no cells.
 enum Members {
     One(Series),
+    /// Floats alone, of an operation that [`FloatColumns`] knows.
+    Floats(FloatColumns),
     /// By step.
     Many(Vec<Cell>),
 }
@@ -136,30 +139,33 @@ impl Evaluator<'_> {
 
     /// Hands the operand's series on, in portions where its kind allows it, with only the labels that the grouping reads.
     fn stream_vector(&mut self, aggregate: &Aggregate, sink: Sink<'_>) -> Result<(), QueryError> {
-        let projected = |name: Option<&str>| {
+        // Annotations name the metric and its type.
+        let projected = |name: Option<&str>, noted: &[&str]| {
             name?;
             let mut names = aggregate.grouping.clone();
             if aggregate.without {
                 names.retain(|n| n != METRIC_NAME);
                 return Some(Projection::Without(names));
             }
-            for also in [METRIC_NAME, "__type__"] {
+            for also in noted {
                 if !names.iter().any(|n| n == also) {
-                    names.push(also.to_owned());
+                    names.push((*also).to_owned());
                 }
             }
             Some(Projection::Only(names))
         };
         match &*aggregate.expr {
             Expr::Vector(selector) => {
-                let projection = projected(pinned_name(selector));
+                let projection = projected(pinned_name(selector), &[METRIC_NAME]);
                 self.stream_vector_selector(selector, projection.as_ref(), sink)
             }
             Expr::Call(call) if can_stream(call, self.query.options.delayed_name_removal) => {
                 let function = range_function(call.func.name);
                 let Some(function) = function else { return sink(self.eval_vector(&aggregate.expr)?) };
                 let name = call.args.iter().find_map(|a| a.selector()).and_then(pinned_name);
-                let projection = projected(name);
+                // The pinned name is known, and a range function drops it.
+                let noted: &[&str] = if self.query.options.type_and_unit_labels { &["__type__"] } else { &[] };
+                let projection = projected(name, noted);
                 self.stream_range_call(call, function, projection.as_ref(), sink)
             }
             other => sink(self.eval_vector(other)?),
@@ -178,7 +184,20 @@ impl Groups<'_> {
         let into = (self.op, self.position);
         match members {
             Members::Many(cells) => add_to_cells(cells, &series, into, notes),
+            Members::Floats(columns) if columns.takes(&series) => columns.add(&series.floats),
+            Members::Floats(columns) => {
+                let mut cells = to_cells(columns, self.op);
+                self.weight += self.steps * size_of::<Cell>() / 16;
+                add_to_cells(&mut cells, &series, into, notes);
+                *members = Members::Many(cells);
+            }
             Members::One(first) => {
+                if let Some(mut columns) = FloatColumns::new(self.op, first).filter(|c| c.takes(&series)) {
+                    self.weight += self.steps;
+                    columns.add(&series.floats);
+                    *members = Members::Floats(columns);
+                    return;
+                }
                 let mut cells = vec![Cell::default(); self.steps];
                 self.weight += self.steps * size_of::<Cell>() / 16;
                 add_to_cells(&mut cells, first, into, notes);
@@ -193,7 +212,7 @@ impl Groups<'_> {
         let (op, position) = (self.op, self.position);
         for (group, members) in self.members.into_iter().enumerate() {
             let mut out = Series::new(self.grouping.labels(group).clone());
-            let mut close = |step: usize, cell: Cell, notes: &mut Annotations| {
+            let close = |out: &mut Series, step: usize, cell: Cell, notes: &mut Annotations| {
                 let drop_name = cell.drop_name;
                 let q = quantiles.get(step).copied().unwrap_or(f64::NAN);
                 if let Some(value) = cell.finish(op, q, position, notes) {
@@ -202,14 +221,18 @@ impl Groups<'_> {
                 }
             };
             match members {
+                Members::Floats(columns) => {
+                    out.drop_name = columns.drop_name();
+                    out.floats = columns.finish();
+                }
                 Members::Many(cells) => {
-                    cells.into_iter().enumerate().for_each(|(step, cell)| close(step, cell, notes));
+                    cells.into_iter().enumerate().for_each(|(step, cell)| close(&mut out, step, cell, notes));
                 }
                 Members::One(series) => {
                     for step in 0..self.steps {
                         let mut cell = Cell::default();
                         cell.add(op, series.float(step), series.histogram(step), &series, position, notes);
-                        close(step, cell, notes);
+                        close(&mut out, step, cell, notes);
                     }
                 }
             }
@@ -219,6 +242,22 @@ impl Groups<'_> {
         }
         result
     }
+}
+
+/// Cells that go on where columns do not.
+fn to_cells(columns: &FloatColumns, op: AggregateOp) -> Vec<Cell> {
+    let cell = |gathered: Option<(f64, f64)>| match gathered {
+        None => Cell::default(),
+        Some((value, error)) => {
+            let floats = match op {
+                AggregateOp::Sum => FloatCell::Sum(value, error),
+                AggregateOp::Min | AggregateOp::Max => FloatCell::Extreme(value),
+                _ => FloatCell::Number(value),
+            };
+            Cell { floats, drop_name: columns.drop_name(), ..Cell::default() }
+        }
+    };
+    columns.gathered().map(cell).collect()
 }
 
 fn add_to_cells(cells: &mut [Cell], series: &Series, (op, position): (AggregateOp, usize), notes: &mut Annotations) {

@@ -1,16 +1,19 @@
 //! Which output series of an aggregation each input series belongs to.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use model::{Labels, METRIC_NAME};
 
 use crate::ast::Aggregate;
+
+/// So many label sets of the input are remembered with their group: a projection leaves few different ones.
+const REMEMBERED: usize = 4096;
 
 /// Assigns groups in the order in which they are first seen.
 pub(crate) struct Grouping<'a> {
     names: &'a [String],
     without: bool,
     places: HashMap<Labels, usize>,
+    remembered: HashMap<Labels, usize>,
     labels: Vec<Labels>,
     scratch: String,
 }
@@ -21,6 +24,7 @@ impl<'a> Grouping<'a> {
             names: &aggregate.grouping,
             without: aggregate.without,
             places: HashMap::new(),
+            remembered: HashMap::new(),
             labels: Vec::new(),
             scratch: String::new(),
         }
@@ -28,15 +32,22 @@ impl<'a> Grouping<'a> {
 
     /// The group of a series.
     pub(crate) fn group_of(&mut self, labels: &Labels) -> usize {
+        if let Some(place) = self.remembered.get(labels) {
+            return *place;
+        }
         let key = self.key(labels);
-        match self.places.get(&key) {
+        let place = match self.places.get(&key) {
             Some(place) => *place,
             None => {
                 self.labels.push(key.clone());
                 self.places.insert(key, self.labels.len() - 1);
                 self.labels.len() - 1
             }
+        };
+        if self.remembered.len() < REMEMBERED {
+            self.remembered.insert(labels.clone(), place);
         }
+        place
     }
 
     /// The labels that a group's series has in the result.

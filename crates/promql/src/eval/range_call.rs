@@ -1,12 +1,13 @@
 //! Functions over ranges: `rate(x[5m])` and the like. Each series is decoded once; a window slides over its samples.
 
-use model::{Projection, SeriesSet, TimeRange};
+use model::{Labels, Projection, SeriesSet, TimeRange};
 
 use super::buckets::Buckets;
 use super::finish::{drop_reserved, has_same_labels, same_labelset_error};
 use super::prepare::selector_span;
-use super::select::{Batch, Lookup, Scratch, Sink, pinned_name};
+use super::select::{Batch, Lookup, Scratch, Sink, is_plain, pinned_name};
 use super::series::{Series, Steps};
+use super::slide::{Extrapolated, Grid};
 use super::subquery::{Inner, load_samples};
 use super::windows::{Bounds, Cursor};
 use super::{Evaluator, Query};
@@ -30,6 +31,8 @@ struct Frame<'a> {
     scalars: &'a [Vec<f64>],
     call: &'a Call,
     function: RangeFunction,
+    /// The same function for plain floats, where it is one of those.
+    extrapolated: Option<Extrapolated>,
     drop_name: bool,
     buckets: Buckets,
 }
@@ -78,6 +81,7 @@ impl Evaluator<'_> {
             scalars: &scalars,
             call,
             function,
+            extrapolated: Extrapolated::of(name),
             drop_name: !matches!(name, "last_over_time" | "first_over_time"),
             buckets: self.buckets,
         };
@@ -207,6 +211,12 @@ fn one_series(
             set.read(index, *range, &mut scratch.buffer)?;
             frame.buckets.apply(&mut scratch.buffer);
             batch.see_downsampled(&scratch.buffer, selector_span(&frame.call.args[0]));
+            if scratch.buffer.is_empty() {
+                return Ok(());
+            }
+            if let Some(function) = frame.extrapolated.filter(|_| frame.is_plain_range() && is_plain(&scratch.buffer)) {
+                return slide_series(query, steps, frame, function, (*set, origin), index, scratch, batch);
+            }
             scratch.samples.load(&scratch.buffer, frame.with_starts);
             if scratch.samples.weight() == 0 {
                 return Ok(());
@@ -221,11 +231,7 @@ fn one_series(
     let samples = &scratch.samples;
     let held = samples.weight();
     query.account.take(held)?;
-    let metric = match origin {
-        Origin::Store { pinned: Some(name), projected: true, .. } => (*name).to_owned(),
-        _ => series.labels.metric_name().to_owned(),
-    };
-    let type_label = series.labels.get("__type__").unwrap_or("").to_owned();
+    let (metric, type_label) = names_of(query, origin, &series.labels);
     let mut env = RangeEnv {
         scalars: [0.0; 2],
         metric: &metric,
@@ -278,6 +284,55 @@ fn one_series(
     }
     query.account.release(held);
     finish_series(query, frame, series, &metric, &type_label, batch)
+}
+
+/// Metric name and type of a series, as annotations name them. A projection may have left them out.
+fn names_of(query: &Query<'_>, origin: &Origin<'_>, labels: &Labels) -> (String, String) {
+    let metric = match origin {
+        Origin::Store { pinned: Some(name), projected: true, .. } => *name,
+        _ => labels.metric_name(),
+    };
+    let type_label = if query.options.type_and_unit_labels { labels.get("__type__") } else { None };
+    (metric.to_owned(), type_label.unwrap_or("").to_owned())
+}
+
+/// The usual case: floats alone, none of them a marker, and a function that has a form for them.
+fn slide_series(
+    query: &Query<'_>,
+    steps: Steps,
+    frame: &Frame<'_>,
+    function: Extrapolated,
+    (set, origin): (&dyn SeriesSet, &Origin<'_>),
+    index: usize,
+    scratch: &mut Scratch,
+    batch: &mut Batch,
+) -> Result<(), QueryError> {
+    let samples = (scratch.buffer.timestamps.as_slice(), scratch.buffer.values.as_slice());
+    let held = samples.0.len();
+    query.account.take(held)?;
+    let grid = Grid { steps, lookup: frame.lookup, range_ms: frame.range_ms };
+    let moves = frame.lookup.at.is_none();
+    let stats = &mut batch.stats;
+    let floats = scratch.slide.run(samples, grid, function, |step, seen, new| {
+        stats.total[step] += seen as u64;
+        if moves || step == 0 {
+            stats.read[step] += new as u64;
+        }
+    });
+    query.account.release(held);
+    if floats.is_empty() {
+        return Ok(());
+    }
+    let series = Series { floats, ..Series::new(set.labels(index)) };
+    let (metric, type_label) = names_of(query, origin, &series.labels);
+    finish_series(query, frame, series, &metric, &type_label, batch)
+}
+
+impl Frame<'_> {
+    /// True where a window holds what lies in the range and nothing else.
+    fn is_plain_range(&self) -> bool {
+        self.range_ms > 0 && !self.anchored && !self.smoothed && !self.with_starts
+    }
 }
 
 fn finish_series(

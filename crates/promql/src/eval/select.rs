@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::account::SampleStats;
 use super::series::{Series, Steps, histogram_samples};
+use super::slide::Slide;
 use super::windows::Samples;
 use super::{Evaluator, Query};
 use crate::annotations::{Annotations, Notice};
@@ -26,6 +27,13 @@ const TASKS_AHEAD: usize = 4;
 pub(crate) struct Scratch {
     pub(crate) buffer: SampleBuffer,
     pub(crate) samples: Samples,
+    pub(crate) slide: Slide,
+}
+
+/// True where a buffer holds floats alone, none of them a marker, none of them standing for others.
+pub(crate) fn is_plain(buffer: &SampleBuffer) -> bool {
+    let has_marker = buffer.values.iter().fold(false, |any, v| any | is_stale(*v));
+    buffer.histograms.is_empty() && buffer.aggregates.is_empty() && !has_marker
 }
 
 /// What a task has made of its series.
@@ -174,14 +182,22 @@ impl Evaluator<'_> {
                 set.read(index, range, &mut scratch.buffer)?;
                 buckets.apply(&mut scratch.buffer);
                 batch.see_downsampled(&scratch.buffer, position);
-                let mut series = Series { ..Series::new(model::Labels::empty()) };
+                let mut series = Series::new(model::Labels::empty());
                 let mut taken = 0;
-                sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
-                    let (value, weight) = row.value();
-                    taken += weight;
-                    batch.stats.count(step, weight as u64);
-                    series.set(step, value, steps.count);
-                });
+                if is_plain(&scratch.buffer) {
+                    let lookback_ms = query.lookback_ms;
+                    series.floats = sweep_plain(&scratch.buffer, steps, lookup, lookback_ms, |step| {
+                        taken += 1;
+                        batch.stats.count(step, 1);
+                    });
+                } else {
+                    sweep(&scratch.buffer, steps, lookup, query.lookback_ms, |step, row| {
+                        let (value, weight) = row.value();
+                        taken += weight;
+                        batch.stats.count(step, weight as u64);
+                        series.set(step, value, steps.count);
+                    });
+                }
                 if taken > 0 {
                     query.account.take(taken.max(series.floats.len() / 2))?;
                     series.labels = set.labels(index);
@@ -277,6 +293,35 @@ impl Evaluator<'_> {
         }
         Ok(result)
     }
+}
+
+/// What [`sweep`] finds in a plain buffer, as a column over the steps; empty where no step has a sample. Calls `visit` for
+/// every step that has one.
+fn sweep_plain(
+    buffer: &SampleBuffer,
+    steps: Steps,
+    lookup: Lookup,
+    lookback_ms: i64,
+    mut visit: impl FnMut(usize),
+) -> Vec<f64> {
+    let (times, values) = (buffer.timestamps.as_slice(), buffer.values.as_slice());
+    let mut column = Vec::new();
+    let mut next = 0;
+    for step in 0..steps.count {
+        let time = lookup.time(steps.at(step));
+        while next < times.len() && times[next] <= time {
+            next += 1;
+        }
+        let Some(row) = next.checked_sub(1) else { continue };
+        if times[row] > time.saturating_sub(lookback_ms) {
+            if column.is_empty() {
+                column = vec![stale_nan(); steps.count];
+            }
+            column[step] = values[row];
+            visit(step);
+        }
+    }
+    column
 }
 
 /// One row of a buffer.

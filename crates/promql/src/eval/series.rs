@@ -40,6 +40,7 @@ impl Steps {
 }
 
 /// True where a column holds a value: the staleness marker stands for absence, because no selector and no arithmetic gives it.
+#[inline]
 pub(crate) fn is_present(v: f64) -> bool {
     !is_stale(v)
 }
