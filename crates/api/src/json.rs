@@ -99,22 +99,37 @@ pub(crate) fn push_value(out: &mut Vec<u8>, value: f64) {
     out.push(b'"');
 }
 
-/// Appends the shortest decimal text that reads back, without an exponent.
+/// Appends the shortest decimal text that reads back, without an exponent. Of two that are as near, the one with the even last
+/// digit, as Go takes it (and the standard library does not).
 fn push_decimal(out: &mut Vec<u8>, value: f64) {
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(value);
-    // An integer has a fraction in it, and sizes beyond its taste an exponent.
-    if text.contains('e') || text.ends_with(".0") {
-        push_display(out, format_args!("{value}"));
-    } else {
-        out.extend_from_slice(text.as_bytes());
+    let Some((mantissa, exponent)) = text.split_once('e') else {
+        out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+        return;
+    };
+    let digits = mantissa.trim_start_matches('-').bytes().filter(u8::is_ascii_digit);
+    let exponent: i32 = exponent.parse().expect("an exponent is a number");
+    if mantissa.starts_with('-') {
+        out.push(b'-');
     }
+    if exponent < 0 {
+        out.extend_from_slice(b"0.");
+        out.extend((1..-exponent).map(|_| b'0'));
+        out.extend(digits);
+        return;
+    }
+    // Numbers so large have no fraction left: the digits reach as far as the point at most.
+    let begin = out.len();
+    out.extend(digits);
+    out.resize(begin + exponent as usize + 1, b'0');
 }
 
 fn push_scientific(out: &mut Vec<u8>, value: f64) {
-    let text = format!("{value:e}");
-    let (mantissa, exponent) = text.split_once('e').expect("{:e} always writes an exponent");
-    let exponent: i32 = exponent.parse().expect("{:e} writes a decimal exponent");
+    let mut buffer = zmij::Buffer::new();
+    let (mantissa, exponent) = buffer.format_finite(value).split_once('e').expect("such a size has an exponent");
+    let mantissa = mantissa.strip_suffix(".0").unwrap_or(mantissa);
+    let exponent: i32 = exponent.parse().expect("an exponent is a number");
     let sign = if exponent < 0 { '-' } else { '+' };
     push_display(out, format_args!("{mantissa}e{sign}{:02}", exponent.abs()));
 }
@@ -160,6 +175,12 @@ mod tests {
             (0.1, "0.1"),
             (1234.5678, "1234.5678"),
             (1e-6, "0.000001"),
+            (-1.25e-6, "-0.00000125"),
+            (1_385_516_454_905_014.0 + 0.25, "1385516454905014.2"),
+            (1.5e20, "150000000000000000000"),
+            (-123_456_789_012_345_680_000.0, "-123456789012345680000"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
             (9.5e-7, "9.5e-07"),
             (1e20, "100000000000000000000"),
             (1e21, "1e+21"),
@@ -197,11 +218,14 @@ mod tests {
         }
 
         #[test]
-        fn decimals_are_the_shortest(mantissa in -1_000_000_000_000_i64..1_000_000_000_000, divisor in 0_usize..16, bits in any::<u64>()) {
-            for value in [mantissa as f64 / 10_f64.powi(divisor as i32), f64::from_bits(bits)] {
-                if value.is_finite() {
-                    prop_assert_eq!(written(|out| push_decimal(out, value)), format!("{value}"));
+        fn decimals_are_the_shortest(bits in any::<u64>(), digits in any::<i64>(), divisor in 0..20) {
+            for value in [f64::from_bits(bits), digits as f64 / 10_f64.powi(divisor)] {
+                if !value.is_finite() {
+                    continue;
                 }
+                let text = written(|out| push_decimal(out, value));
+                prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
+                prop_assert_eq!(text.len(), format!("{value}").len());
             }
         }
 
