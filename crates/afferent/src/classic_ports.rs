@@ -7,7 +7,11 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 /// A port, the system that people expect there, and the face that it shows. Only protocols that are spoken are listed.
-const CLASSIC_PORTS: [(u16, &str, Door); 1] = [(9090, "Prometheus", Door::Prometheus)];
+const CLASSIC_PORTS: [(u16, &str, Door); 3] = [
+    (9090, "Prometheus", Door::Prometheus),
+    (4317, "OTLP over gRPC", Door::Main),
+    (4318, "OTLP over HTTP", Door::Main),
+];
 
 /// A classic port that is open.
 pub(crate) struct ClassicPort {

@@ -37,7 +37,12 @@ impl Reloader {
         let no_step_subquery_interval_ms = config.global.evaluation_interval.ms();
         *self.engine.write() = Engine::new(EngineOptions { no_step_subquery_interval_ms, ..options });
         let loaded_at = self.clock.now();
-        *self.snapshot.write() = ConfigSnapshot { yaml: config::to_yaml(config), loaded_at, last_reload_ok: true };
+        *self.snapshot.write() = ConfigSnapshot {
+            yaml: config::to_yaml(config),
+            loaded_at,
+            otlp: Arc::new(config.otlp.clone()),
+            last_reload_ok: true,
+        };
         self.metrics.config_reload_ok.set(1);
         self.metrics.config_reload_seconds.set(loaded_at.seconds());
         Ok(())

@@ -179,6 +179,7 @@ pub(crate) async fn features(State(api): State<Arc<Api>>) -> Answer {
     let on = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), true)).collect::<BTreeMap<_, _>>();
     let mut of_api = on(&[
         "label_values_match",
+        "otlp_write_receiver",
         "query_stats",
         "query_warnings",
         "remote_write_receiver",
@@ -186,7 +187,7 @@ pub(crate) async fn features(State(api): State<Arc<Api>>) -> Answer {
         "time_range_series",
     ]);
     of_api.insert("lifecycle".to_owned(), api.parts.quit.is_some());
-    for absent in ["admin", "otlp_write_receiver", "search"] {
+    for absent in ["admin", "search"] {
         of_api.insert(absent.to_owned(), false);
     }
     let functions = FUNCTIONS.iter().map(|f| (f.name.to_owned(), true)).collect();

@@ -18,7 +18,7 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status,
+    admin, doors, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status,
     prom_targets, remote_write, self_metrics, ui,
 };
 
@@ -39,6 +39,11 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
     let mut root = Router::new()
         .nest("/api/v1", prometheus_api(&api))
         .route("/metrics", get(self_metrics::expose))
+        .route(
+            "/v1/metrics",
+            form(post(otlp::metrics_over_http)).layer(from_fn_with_state(api.clone(), admin::require_ready)),
+        )
+        .route(otlp::EXPORT_PATH, post(otlp::metrics_over_grpc))
         .route("/exporters/host", get(self_metrics::expose_host))
         .route("/version", get(prom_status::version))
         .route("/-/healthy", get(admin::healthy))
@@ -76,6 +81,7 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/label/{name}/values", form(get(prom_labels::values)))
         .route("/series", form(get(prom_labels::series).post(prom_labels::series)))
         .route("/write", form(post(remote_write::write)))
+        .route("/otlp/v1/metrics", form(post(otlp::metrics_over_http)))
         .route("/scrape_pools", form(get(prom_targets::scrape_pools)))
         .route("/targets", form(get(prom_targets::targets)))
         .route("/targets/metadata", form(get(prom_targets::target_metadata)))

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use config::OtlpConfig;
 use model::{Clock, SampleSink, SeriesSource, Timestamp};
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
@@ -13,7 +14,9 @@ use promql::engine::Engine;
 
 use crate::doors::DoorPolicy;
 use crate::gate::Gate;
-use crate::remote_write::{DEFAULT_IN_FLIGHT_BYTES, RemoteWrite};
+use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
+use crate::otlp::Otlp;
+use crate::remote_write::RemoteWrite;
 use crate::self_metrics::HttpMetrics;
 use crate::sources::Targets;
 
@@ -42,6 +45,8 @@ pub struct ConfigSnapshot {
     pub yaml: String,
     /// When it was loaded.
     pub loaded_at: Timestamp,
+    /// How OpenTelemetry metrics are translated.
+    pub otlp: Arc<OtlpConfig>,
     /// Whether the last attempt to load succeeded.
     pub last_reload_ok: bool,
 }
@@ -94,6 +99,7 @@ pub struct Api {
     pub(crate) queries: Gate,
     pub(crate) lookups: Gate,
     pub(crate) remote_write: Arc<RemoteWrite>,
+    pub(crate) otlp: Arc<Otlp>,
     pub(crate) started_at: Timestamp,
     readiness: AtomicU8,
 }
@@ -104,10 +110,14 @@ impl Api {
         let concurrency = parts.max_concurrent_queries.max(1);
         let in_flight =
             parts.memory_limit_bytes.map_or(DEFAULT_IN_FLIGHT_BYTES, |l| (l / 8).min(DEFAULT_IN_FLIGHT_BYTES));
-        let remote_write = RemoteWrite::new(parts.sink.clone(), parts.clock.clone(), in_flight);
+        let intake = Intake::new(parts.sink.clone(), parts.clock.clone(), in_flight);
+        let remote_write = RemoteWrite::behind(intake.clone());
         remote_write.register(&mut parts.registry);
+        let otlp = Otlp::behind(intake);
+        otlp.register(&mut parts.registry);
         Arc::new(Api {
             remote_write,
+            otlp,
             queries: Gate::new(concurrency),
             lookups: Gate::new(concurrency),
             started_at: parts.clock.now(),

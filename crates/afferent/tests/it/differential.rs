@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn answers_equal_prometheus() {
     assert!(differences.is_empty(), "{differences}");
 }
 
-fn peer(name: &str) -> Option<PathBuf> {
+pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("AFFERENT_PEERS")?).join("usr/bin").join(name);
     path.exists().then_some(path)
 }
@@ -99,7 +99,7 @@ fn wait_for_equal_counts(query: &str, start: i64, ours: &str, theirs: &str) {
 }
 
 /// Status, type and every series must agree; floats to 1e-9 relative, which leaves room for another order of summation.
-fn same(ours: &(u16, Value), theirs: &(u16, Value), ordered: bool) -> Result<(), String> {
+pub(crate) fn same(ours: &(u16, Value), theirs: &(u16, Value), ordered: bool) -> Result<(), String> {
     if ours.0 != theirs.0 {
         return Err(format!("status {} {} against {} {}", ours.0, ours.1["error"], theirs.0, theirs.1["error"]));
     }
@@ -244,10 +244,11 @@ fn exposition_text(start: i64) -> String {
     text
 }
 
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, n: u64) -> u64 {
+    /// A number below `n`.
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
@@ -284,14 +285,19 @@ impl ExpositionServer {
     }
 }
 
-struct Prometheus {
+pub(crate) struct Prometheus {
     child: Child,
-    url: String,
+    pub(crate) url: String,
     _directory: tempfile::TempDir,
 }
 
 impl Prometheus {
-    fn start(binary: &PathBuf, config: &str) -> Self {
+    fn start(binary: &Path, config: &str) -> Self {
+        Self::start_with(binary, config, &[])
+    }
+
+    /// The same with more flags.
+    pub(crate) fn start_with(binary: &Path, config: &str, flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();
@@ -301,6 +307,7 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
             .arg(format!("--web.listen-address={}", url.trim_start_matches("http://")))
             .arg("--log.level=error")
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

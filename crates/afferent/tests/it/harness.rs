@@ -121,17 +121,33 @@ pub(crate) fn raw_get(url: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)
 
 /// A request without a body over a fresh connection, HTTP/1.0 so that the answer ends with the connection.
 pub(crate) fn raw_request(url: &str, method: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)> {
-    use std::io::{Error, Read, Write};
     let host = url.trim_start_matches("http://");
+    exchange(host, format!("{method} {target} HTTP/1.0\r\nhost: {host}\r\n\r\n").as_bytes())
+}
+
+fn exchange(host: &str, request: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
+    use std::io::{Error, Read, Write};
     let mut stream = std::net::TcpStream::connect(host)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "{method} {target} HTTP/1.0\r\nhost: {host}\r\n\r\n")?;
+    stream.write_all(request)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let head = answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or_else(|| Error::other("no end of headers"))?;
     let status = std::str::from_utf8(&answer[..head]).ok().and_then(|h| h.split(' ').nth(1)?.parse().ok());
     let status = status.ok_or_else(|| Error::other("no status line"))?;
     Ok((status, answer.split_off(head + 4)))
+}
+
+/// A POST over a fresh connection.
+pub(crate) fn raw_post(url: &str, target: &str, content_type: &str, body: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
+    let host = url.trim_start_matches("http://");
+    let mut request = format!(
+        "POST {target} HTTP/1.0\r\nhost: {host}\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    exchange(host, &request)
 }
 
 /// Percent-encodes all but letters and digits.

@@ -8,4 +8,5 @@ mod crash;
 mod differential;
 mod harness;
 mod lifecycle;
+mod otlp_differential;
 mod reloading;

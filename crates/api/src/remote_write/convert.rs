@@ -10,6 +10,7 @@ use model::{BucketSpan, CounterResetHint, FloatHistogram, Sample, SampleValue, T
 use thiserror::Error;
 
 use super::wire::{Reader, Value, WireError, each_double, each_varint, unzigzag};
+use crate::ingest::histogram_count::{CountFault, check_count};
 
 /// The finest schema that is kept, and the finest that is accepted.
 const FINEST_SCHEMA: i32 = 8;
@@ -27,25 +28,8 @@ pub(super) enum HistogramFault {
     #[error("bucket number {0}: the deltas overflow")]
     DeltaOverflow(usize),
     /// Integer counts do not add up.
-    #[error(
-        "{in_buckets} observations found in buckets, but the Count field is {count}: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)"
-    )]
-    CountMismatch {
-        /// Sum over all buckets.
-        in_buckets: u128,
-        /// As given.
-        count: u64,
-    },
-    /// The same where NaN was observed, which no bucket counts.
-    #[error(
-        "{in_buckets} observations found in buckets, but the Count field is {count}: histogram's observation count should be at least the number of observations found in the buckets"
-    )]
-    CountTooSmall {
-        /// Sum over all buckets.
-        in_buckets: u128,
-        /// As given.
-        count: u64,
-    },
+    #[error(transparent)]
+    Count(#[from] CountFault),
     /// Spans lead beyond every float.
     #[error("the spans lead to bucket {0}, which does not exist")]
     BucketIndex(i64),
@@ -175,14 +159,7 @@ fn finish(raw: Raw) -> Result<FloatHistogram, HistogramFault> {
     let histogram = validated(histogram)?;
     // Negative counts were refused, so the sums are none.
     let in_buckets = positive_sum.unsigned_abs() + negative_sum.unsigned_abs() + u128::from(zero_count_int);
-    let count = count_int;
-    if histogram.sum.is_nan() {
-        if in_buckets > u128::from(count) {
-            return Err(HistogramFault::CountTooSmall { in_buckets, count });
-        }
-    } else if in_buckets != u128::from(count) {
-        return Err(HistogramFault::CountMismatch { in_buckets, count });
-    }
+    check_count(in_buckets, count_int, histogram.sum)?;
     Ok(histogram)
 }
 

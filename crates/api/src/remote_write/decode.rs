@@ -11,13 +11,13 @@ use model::{
     Timestamp, WriteBatch, WriteRow,
 };
 
-use super::cache::{Caches, SeriesKey, TenantCache, Update, metadata_hash};
 use super::convert::{self, sample};
 use super::dialect::{Dialect, MetadataFault, RawMetadata, family_of};
 use super::labels::{LabelFault, LabelScratch};
 use super::portion::{Item, Portion, Sent, Span, Written, update};
-use super::problems::{Lost, Problems};
 use super::wire::{Reader, Value, WireError};
+use crate::ingest::cache::{Caches, SeriesKey, TenantCache, Update, metadata_hash};
+use crate::ingest::problems::{Lost, Problems};
 
 /// Series looked up ahead of their samples. Many lookups in a row let the processor wait for their memory at the same time;
 /// one by one they were a quarter of all time. Few enough to stay in the nearest cache.

@@ -3,9 +3,9 @@
 use model::{Metadata, MetricType};
 use thiserror::Error;
 
-use super::cache::SeriesKey;
 use super::labels::{LabelFault, RawLabel};
 use super::wire::WireError;
+use crate::ingest::cache::SeriesKey;
 
 /// One version of the protocol: field numbers, and how texts are named. `'a` is the request.
 pub(super) trait Dialect<'a> {

@@ -5,19 +5,17 @@
 //!
 //! Unlike Prometheus' receiver, version 1.0 follows these rules too, and labels may come in any order in both.
 
-mod body;
-mod cache;
 mod convert;
 mod decode;
 mod dialect;
 mod labels;
 mod negotiate;
 mod portion;
-mod problems;
 mod receiver_metrics;
+mod snappy;
 mod v1;
 mod v2;
-mod wire;
+pub(crate) mod wire;
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -31,34 +29,25 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use model::{AppendError, Clock, SampleSink, Tenant};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+use crate::ingest::body::{self, Buffers, ReadFault};
+use crate::ingest::problems::{Lost, Problems};
+use crate::ingest::{Intake, LIMIT_RETRY_AFTER_S, RETRY_AFTER_S, cache};
 use crate::state::Api;
 use crate::tenant::RequestTenant;
-use body::{Account, BodyFault, Buffers};
-use cache::Caches;
 use decode::Decoder;
 use dialect::{Dialect, MetadataFault};
 use negotiate::{Version, negotiate};
 use portion::Written;
-use problems::{Lost, Problems};
 use receiver_metrics::ReceiverMetrics;
+use snappy::BodyFault;
 use v1::V1;
 use v2::{TableFault, V2};
 use wire::WireError;
 
-/// Memory of requests under way, in bytes, where the caller names none.
-pub(crate) const DEFAULT_IN_FLIGHT_BYTES: u64 = 256 << 20;
-/// Larger messages are decoded where they do not hold up other requests' input and output.
-const INLINE_BYTES: usize = 32 << 10;
 /// Metric families whose metadata is taken from one request.
 const MAX_FAMILIES: usize = 65_536;
-/// Pause asked for where this receiver itself is short of memory, and where the store is closing.
-const RETRY_AFTER_S: u32 = 5;
-/// Pause asked for at the limit of series, which frees itself as series go stale.
-const LIMIT_RETRY_AFTER_S: u32 = 60;
 
 const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-samples-written");
 const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
@@ -66,13 +55,8 @@ const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remo
 
 /// A receiver and what it remembers of its senders' series.
 pub struct RemoteWrite {
-    sink: Arc<dyn SampleSink>,
-    clock: Arc<dyn Clock>,
-    caches: Caches,
-    account: Account,
+    intake: Arc<Intake>,
     buffers: Buffers,
-    /// Requests that are decoded at a time.
-    decoding: Semaphore,
     metrics: ReceiverMetrics,
 }
 
@@ -100,16 +84,12 @@ struct Outcome {
 impl RemoteWrite {
     /// A receiver in front of `sink`. Requests under way take at most `in_flight_bytes`, compressed and decompressed together.
     pub fn new(sink: Arc<dyn SampleSink>, clock: Arc<dyn Clock>, in_flight_bytes: u64) -> Arc<Self> {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Arc::new(RemoteWrite {
-            sink,
-            clock,
-            caches: Caches::default(),
-            account: Account::new(in_flight_bytes),
-            buffers: Buffers::default(),
-            decoding: Semaphore::new(2 * cores),
-            metrics: ReceiverMetrics::default(),
-        })
+        Self::behind(Intake::new(sink, clock, in_flight_bytes))
+    }
+
+    /// A receiver that shares its way into the store with others.
+    pub(crate) fn behind(intake: Arc<Intake>) -> Arc<Self> {
+        Arc::new(RemoteWrite { intake, buffers: Buffers::default(), metrics: ReceiverMetrics::default() })
     }
 
     /// Adds the receiver's metrics to a registry.
@@ -124,9 +104,9 @@ impl RemoteWrite {
         body: Body,
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let mut reserved = self.account.open();
-        let compressed = body::read(body, &mut reserved).await?;
-        let size = body::declared_size(&compressed, &mut reserved)?;
+        let mut reserved = self.intake.account.open();
+        let compressed = body::read(body, &mut reserved).await.map_err(BodyFault::from)?;
+        let size = snappy::declared_size(&compressed, &mut reserved)?;
         let mut buffer = self.buffers.take();
         let stored = match self.decompress(compressed, size, &mut buffer).await {
             Ok(message) => self.store_message(tenant, version, message, outcome).await,
@@ -142,7 +122,7 @@ impl RemoteWrite {
         size: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Result<&'b [u8], BodyFault> {
-        self.work(size, || body::decompress(&compressed, size, buffer)).await
+        self.intake.work(size, || snappy::decompress(&compressed, size, buffer)).await
     }
 
     async fn store_message(
@@ -152,12 +132,12 @@ impl RemoteWrite {
         message: &[u8],
         outcome: &mut Outcome,
     ) -> Result<(), Failure> {
-        let minute = cache::minute(self.clock.now());
-        self.caches.sweep(minute);
-        let cache = self.caches.of(&tenant);
+        let minute = cache::minute(self.intake.clock.now());
+        self.intake.caches.sweep(minute);
+        let cache = self.intake.caches.of(&tenant);
         match version {
             Version::V1 => {
-                let scanned = self.work(message.len(), || V1::scan(message, MAX_FAMILIES)).await;
+                let scanned = self.intake.work(message.len(), || V1::scan(message, MAX_FAMILIES)).await;
                 let (series, families, fault) = scanned.map_err(|e| Failure::Wire(version, e))?;
                 let mut decoder = Decoder::new(V1, message, tenant, cache, minute, series, families);
                 if let Some(fault) = fault {
@@ -166,7 +146,7 @@ impl RemoteWrite {
                 self.store(version, &mut decoder, message.len(), outcome).await
             }
             Version::V2 => {
-                let dialect = self.work(message.len(), || V2::scan(message)).await.map_err(Failure::Table)?;
+                let dialect = self.intake.work(message.len(), || V2::scan(message)).await.map_err(Failure::Table)?;
                 let series = dialect.series;
                 let mut decoder = Decoder::new(dialect, message, tenant, cache, minute, series, Vec::new());
                 self.store(version, &mut decoder, message.len(), outcome).await
@@ -196,29 +176,18 @@ impl RemoteWrite {
     ) -> Result<(), Failure> {
         let malformed = |error| Failure::Wire(version, error);
         loop {
-            let step = || decoder.portion().map(|found| found.map(|(batch, sent)| (self.sink.append(batch), sent)));
-            let Some((append, sent)) = self.work(size, step).await.map_err(malformed)? else { return Ok(()) };
+            let step =
+                || decoder.portion().map(|found| found.map(|(batch, sent)| (self.intake.sink.append(batch), sent)));
+            let Some((append, sent)) = self.intake.work(size, step).await.map_err(malformed)? else { return Ok(()) };
             let report = append.await?;
-            let forgotten = decoder.settle(sent, &report, &self.caches);
+            let forgotten = decoder.settle(sent, &report, &self.intake.caches);
             if forgotten.is_empty() {
                 continue;
             }
-            let step = || decoder.once_more(&forgotten).map(|(batch, sent)| (self.sink.append(batch), sent));
-            let (append, sent) = self.work(size, step).await.map_err(malformed)?;
+            let step = || decoder.once_more(&forgotten).map(|(batch, sent)| (self.intake.sink.append(batch), sent));
+            let (append, sent) = self.intake.work(size, step).await.map_err(malformed)?;
             let report = append.await?;
-            decoder.settle(sent, &report, &self.caches);
-        }
-    }
-
-    /// Runs work on a message of `size` bytes. Large ones do not hold up the runtime, and no more than a few run at a time.
-    async fn work<T>(&self, size: usize, work: impl FnOnce() -> T) -> T {
-        if size <= INLINE_BYTES {
-            return work();
-        }
-        let _turn = self.decoding.acquire().await.expect("the semaphore is never closed");
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::CurrentThread => work(),
-            _ => tokio::task::block_in_place(work),
+            decoder.settle(sent, &report, &self.intake.caches);
         }
     }
 }
@@ -257,7 +226,7 @@ async fn answer(receiver: &RemoteWrite, tenant: Tenant, headers: &HeaderMap, bod
     let mut outcome = Outcome::default();
     let ended = receiver.receive(tenant.clone(), version, body, &mut outcome).await;
     receiver.metrics.count(version, outcome.written, &outcome.problems);
-    receiver.metrics.cached_series.set(receiver.caches.len() as i64);
+    receiver.metrics.cached_series.set(receiver.intake.caches.len() as i64);
     let mut response = match ended {
         Ok(()) if outcome.problems.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok(()) => {
@@ -284,8 +253,10 @@ async fn answer(receiver: &RemoteWrite, tenant: Tenant, headers: &HeaderMap, bod
 fn answer_failure(receiver: &RemoteWrite, tenant: &Tenant, failure: &Failure) -> Response {
     let unavailable = |seconds| retry_later(StatusCode::SERVICE_UNAVAILABLE, seconds, failure);
     let (reason, response) = match failure {
-        Failure::Body(BodyFault::TooLarge) => ("too_large", text(StatusCode::PAYLOAD_TOO_LARGE, failure)),
-        Failure::Body(BodyFault::OverBudget) => ("over_budget", unavailable(RETRY_AFTER_S)),
+        Failure::Body(BodyFault::Read(ReadFault::TooLarge)) => {
+            ("too_large", text(StatusCode::PAYLOAD_TOO_LARGE, failure))
+        }
+        Failure::Body(BodyFault::Read(ReadFault::OverBudget)) => ("over_budget", unavailable(RETRY_AFTER_S)),
         Failure::Sink(AppendError::OverBudget { retry_after_s }) => ("over_budget", unavailable(*retry_after_s)),
         Failure::Sink(AppendError::Closed) => ("closed", unavailable(RETRY_AFTER_S)),
         Failure::Sink(AppendError::Log(_)) => ("log", text(StatusCode::INTERNAL_SERVER_ERROR, failure)),

@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use model::{AppendReport, Exemplar, SeriesRef, WriteBatch};
 
-use super::cache::{SeriesKey, Update};
+use crate::ingest::cache::{SeriesKey, Update};
 
 /// Estimate of the memory of one portion, in bytes.
 const PORTION_BYTES: usize = 12 << 20;

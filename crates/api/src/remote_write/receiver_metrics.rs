@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 
 use super::negotiate::Version;
 use super::portion::Written;
-use super::problems::Problems;
+use crate::ingest::problems::Problems;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KindLabels {

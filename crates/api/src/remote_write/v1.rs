@@ -1,9 +1,9 @@
 //! `prometheus.WriteRequest` of Remote-Write 1.0 (`prompb/remote.proto`, `prompb/types.proto`).
 
-use super::cache::SeriesKey;
 use super::dialect::{Dialect, MetadataFault, RawMetadata};
 use super::labels::{LabelFault, RawLabel};
 use super::wire::{Reader, Value, WireError};
+use crate::ingest::cache::SeriesKey;
 
 const METADATA: u32 = 3;
 

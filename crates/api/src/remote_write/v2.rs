@@ -5,10 +5,10 @@
 
 use thiserror::Error;
 
-use super::cache::SeriesKey;
 use super::dialect::{Dialect, MetadataFault, RawMetadata};
 use super::labels::{LabelFault, RawLabel};
 use super::wire::{Reader, Value, WireError, each_varint};
+use crate::ingest::cache::SeriesKey;
 
 const SYMBOLS: u32 = 4;
 const SERIES: u32 = 5;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// Why bytes are no protocol buffer message of the expected kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum WireError {
+pub(crate) enum WireError {
     /// A field is longer than its message.
     #[error("a field runs past the end of its message")]
     Truncated,
@@ -27,7 +27,7 @@ pub(super) enum WireError {
 
 /// The value of one field.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 1.
@@ -40,26 +40,26 @@ pub(super) enum Value<'a> {
 
 /// What is left of a message.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         Reader { rest: message }
     }
 
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// The next varint.
     #[inline]
-    pub(super) fn varint(&mut self) -> Result<u64, WireError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, WireError> {
         match self.rest.split_first() {
             Some((first, rest)) if *first < 0x80 => {
                 self.rest = rest;
@@ -99,20 +99,20 @@ impl<'a> Reader<'a> {
 
     /// Bytes that stand behind their length.
     #[inline]
-    pub(super) fn delimited(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn delimited(&mut self) -> Result<&'a [u8], WireError> {
         let length = self.varint()?;
         self.take(usize::try_from(length).map_err(|_| WireError::Truncated)?)
     }
 
     /// Eight bytes as they stand in packed `double`s.
     #[inline]
-    pub(super) fn double(&mut self) -> Result<f64, WireError> {
+    pub(crate) fn double(&mut self) -> Result<f64, WireError> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
     }
 
     /// The next field, `None` at the end.
     #[inline]
-    pub(super) fn field(&mut self) -> Result<Option<(u32, Value<'a>)>, WireError> {
+    pub(crate) fn field(&mut self) -> Result<Option<(u32, Value<'a>)>, WireError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
 
     /// Passes over the fields of number 1 that stand first; answers their bytes.
     #[inline]
-    pub(super) fn leading_first_fields(&mut self) -> Result<&'a [u8], WireError> {
+    pub(crate) fn leading_first_fields(&mut self) -> Result<&'a [u8], WireError> {
         const FIRST_DELIMITED: u8 = 1 << 3 | 2;
         let all = self.rest;
         while let Some((&FIRST_DELIMITED, rest)) = self.rest.split_first() {
@@ -146,12 +146,12 @@ impl<'a> Reader<'a> {
 }
 
 /// Zigzag-coded signed numbers (`sint32`, `sint64`).
-pub(super) fn unzigzag(value: u64) -> i64 {
+pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
 /// Visits the numbers of a repeated field, packed or one by one, that are varints.
-pub(super) fn each_varint(number: u32, value: Value<'_>, mut visit: impl FnMut(u64)) -> Result<(), WireError> {
+pub(crate) fn each_varint(number: u32, value: Value<'_>, mut visit: impl FnMut(u64)) -> Result<(), WireError> {
     match value {
         Value::Varint(single) => visit(single),
         Value::Bytes(packed) => {
@@ -166,7 +166,7 @@ pub(super) fn each_varint(number: u32, value: Value<'_>, mut visit: impl FnMut(u
 }
 
 /// Visits the numbers of a repeated field, packed or one by one, that are doubles.
-pub(super) fn each_double(number: u32, value: Value<'_>, mut visit: impl FnMut(f64)) -> Result<(), WireError> {
+pub(crate) fn each_double(number: u32, value: Value<'_>, mut visit: impl FnMut(f64)) -> Result<(), WireError> {
     match value {
         Value::Fixed64(single) => visit(f64::from_bits(single)),
         Value::Bytes(packed) => {

@@ -7,6 +7,7 @@ mod cases;
 mod doors;
 mod hostile;
 mod memory_source;
+mod otlp;
 mod product;
 mod prom_admin;
 mod remote_write;

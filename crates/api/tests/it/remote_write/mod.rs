@@ -1,7 +1,7 @@
 //! The remote write receiver: messages made by an independent encoder, hostile bytes, and real senders.
 
 mod fuzz;
-mod memory_sink;
+pub(crate) mod memory_sink;
 mod proto;
 mod requests;
 mod senders;

@@ -14,13 +14,13 @@ use parking_lot::{Mutex, RwLock};
 
 /// A 128-bit hash of a series' labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct SeriesKey {
+pub(crate) struct SeriesKey {
     low: u64,
     high: u64,
 }
 
 impl SeriesKey {
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let hash = xxhash_rust::xxh3::xxh3_128(bytes);
         SeriesKey { low: hash as u64, high: (hash >> 64) as u64 }
     }
@@ -42,7 +42,7 @@ const IDLE_MINUTES: u32 = 10;
 
 /// Takes the half of a key as it is.
 #[derive(Default)]
-pub(super) struct KeyHasher(u64);
+pub(crate) struct KeyHasher(u64);
 
 impl Hasher for KeyHasher {
     fn finish(&self) -> u64 {
@@ -60,27 +60,27 @@ impl Hasher for KeyHasher {
 
 /// What is remembered of a series.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) reference: SeriesRef,
+pub(crate) struct Entry {
+    pub(crate) reference: SeriesRef,
     /// Hash of the metadata that came with it, 0 for none.
-    pub(super) metadata: u32,
+    pub(crate) metadata: u32,
     seen_minute: AtomicU32,
 }
 
 /// The series of one tenant.
-pub(super) type Series = HashMap<SeriesKey, Entry, BuildHasherDefault<KeyHasher>>;
+pub(crate) type Series = HashMap<SeriesKey, Entry, BuildHasherDefault<KeyHasher>>;
 
 /// What is remembered of one tenant.
 #[derive(Debug, Default)]
-pub(super) struct TenantCache {
-    pub(super) series: RwLock<Series>,
+pub(crate) struct TenantCache {
+    pub(crate) series: RwLock<Series>,
     /// Hash of the metadata by family.
     families: Mutex<HashMap<String, u64>>,
 }
 
 /// The caches of all tenants.
 #[derive(Debug, Default)]
-pub(super) struct Caches {
+pub(crate) struct Caches {
     tenants: RwLock<HashMap<Tenant, Arc<TenantCache>>>,
     entries: AtomicUsize,
     swept_minute: AtomicU32,
@@ -88,19 +88,19 @@ pub(super) struct Caches {
 
 /// News of a series, to be remembered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Update {
-    pub(super) key: SeriesKey,
-    pub(super) reference: SeriesRef,
-    pub(super) metadata: u32,
+pub(crate) struct Update {
+    pub(crate) key: SeriesKey,
+    pub(crate) reference: SeriesRef,
+    pub(crate) metadata: u32,
 }
 
 /// Minutes since the epoch.
-pub(super) fn minute(now: Timestamp) -> u32 {
+pub(crate) fn minute(now: Timestamp) -> u32 {
     (now.ms() / 60_000) as u32
 }
 
 /// A hash that tells metadata apart, never 0.
-pub(super) fn metadata_hash(metadata: &Metadata) -> u64 {
+pub(crate) fn metadata_hash(metadata: &Metadata) -> u64 {
     let text = [metadata.metric_type.as_str(), &metadata.unit, &metadata.help].join("\u{0}");
     xxhash_rust::xxh3::xxh3_64(text.as_bytes()).max(1)
 }
@@ -108,7 +108,7 @@ pub(super) fn metadata_hash(metadata: &Metadata) -> u64 {
 impl Entry {
     /// Notes that a request named the series.
     #[inline]
-    pub(super) fn touch(&self, minute: u32) {
+    pub(crate) fn touch(&self, minute: u32) {
         // Written only where it changes, so that the cache line stays shared between cores.
         if self.seen_minute.load(Ordering::Relaxed) != minute {
             self.seen_minute.store(minute, Ordering::Relaxed);
@@ -118,12 +118,12 @@ impl Entry {
 
 impl TenantCache {
     /// True where the family's metadata is not known as this.
-    pub(super) fn is_news(&self, family: &str, hash: u64) -> bool {
+    pub(crate) fn is_news(&self, family: &str, hash: u64) -> bool {
         self.families.lock().get(family) != Some(&hash)
     }
 
     /// Remembers metadata that the store has taken.
-    pub(super) fn keep_families(&self, taken: impl Iterator<Item = (String, u64)>) {
+    pub(crate) fn keep_families(&self, taken: impl Iterator<Item = (String, u64)>) {
         let mut families = self.families.lock();
         for (family, hash) in taken {
             if families.len() >= MAX_FAMILIES && !families.contains_key(&family) {
@@ -136,7 +136,7 @@ impl TenantCache {
 
 impl Caches {
     /// The cache of a tenant, made where there is none.
-    pub(super) fn of(&self, tenant: &Tenant) -> Arc<TenantCache> {
+    pub(crate) fn of(&self, tenant: &Tenant) -> Arc<TenantCache> {
         if let Some(cache) = self.tenants.read().get(tenant) {
             return cache.clone();
         }
@@ -144,13 +144,13 @@ impl Caches {
     }
 
     /// Series remembered.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.load(Ordering::Relaxed)
     }
 
     /// Remembers series. Where there is no room, those not named for a minute make room, or the news are dropped: they cost
     /// time, not samples.
-    pub(super) fn keep(&self, cache: &TenantCache, updates: &[Update], minute: u32) {
+    pub(crate) fn keep(&self, cache: &TenantCache, updates: &[Update], minute: u32) {
         if updates.is_empty() {
             return;
         }
@@ -185,7 +185,7 @@ impl Caches {
     }
 
     /// Forgets what was not named for [`IDLE_MINUTES`]; does nothing when called again within half that time.
-    pub(super) fn sweep(&self, minute: u32) {
+    pub(crate) fn sweep(&self, minute: u32) {
         let swept = self.swept_minute.load(Ordering::Relaxed);
         if minute < swept.saturating_add(IDLE_MINUTES / 2) {
             return;

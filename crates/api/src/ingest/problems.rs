@@ -11,7 +11,7 @@ const MAX_EXAMPLE: usize = 300;
 
 /// What a problem took away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// Floats and histograms.
     Samples,
     Exemplars,
@@ -38,19 +38,19 @@ struct Problem {
 
 /// All problems of one request.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     list: Vec<Problem>,
     /// The series limit was met: the same request may succeed later.
-    pub(super) met_limit: bool,
+    pub(crate) met_limit: bool,
 }
 
 impl Problems {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
     /// Counts what one problem took away; `example` is asked for the first of its reason only.
-    pub(super) fn add(&mut self, lost: Lost, reason: &'static str, count: u64, example: impl FnOnce() -> String) {
+    pub(crate) fn add(&mut self, lost: Lost, reason: &'static str, count: u64, example: impl FnOnce() -> String) {
         if let Some(known) = self.list.iter_mut().find(|p| p.reason == reason && p.lost == lost) {
             known.count += count;
             return;
@@ -64,23 +64,23 @@ impl Problems {
     }
 
     /// Counts samples that the store refused.
-    pub(super) fn reject(&mut self, reason: RejectReason, example: impl FnOnce() -> String) {
+    pub(crate) fn reject(&mut self, reason: RejectReason, example: impl FnOnce() -> String) {
         self.met_limit |= reason == RejectReason::SeriesLimit;
         self.add(Lost::Samples, reject_text(reason), 1, example);
     }
 
     /// Samples, or exemplars, that were not stored.
-    pub(super) fn count(&self, lost: Lost) -> u64 {
+    pub(crate) fn count(&self, lost: Lost) -> u64 {
         self.list.iter().filter(|p| p.lost == lost).map(|p| p.count).sum()
     }
 
     /// Reasons and counts of samples.
-    pub(super) fn samples_by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub(crate) fn samples_by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.list.iter().filter(|p| p.lost == Lost::Samples && p.count > 0).map(|p| (p.reason, p.count))
     }
 
     /// One line; `samples` were in the request.
-    pub(super) fn describe(&self, samples: u64) -> String {
+    pub(crate) fn describe(&self, samples: u64) -> String {
         let mut text = match self.count(Lost::Samples) {
             0 => "all samples were stored, but not all of the rest: ".to_owned(),
             lost if lost == samples => format!("none of {samples} samples could be stored: "),
