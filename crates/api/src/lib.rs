@@ -12,6 +12,7 @@ mod encode;
 mod errors;
 mod gate;
 mod histogram_json;
+mod influx;
 mod ingest;
 mod json;
 mod otlp;

@@ -18,7 +18,7 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status,
+    admin, doors, influx, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status,
     prom_targets, remote_write, self_metrics, ui,
 };
 
@@ -38,6 +38,7 @@ pub enum Door {
 pub fn router(api: Arc<Api>, door: Door) -> Router {
     let mut root = Router::new()
         .nest("/api/v1", prometheus_api(&api))
+        .merge(influx::routes(&api))
         .route("/metrics", get(self_metrics::expose))
         .route(
             "/v1/metrics",

@@ -14,6 +14,7 @@ use promql::engine::Engine;
 
 use crate::doors::DoorPolicy;
 use crate::gate::Gate;
+use crate::ingest::push_metrics::PushMetrics;
 use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use crate::otlp::Otlp;
 use crate::remote_write::RemoteWrite;
@@ -100,6 +101,8 @@ pub struct Api {
     pub(crate) lookups: Gate,
     pub(crate) remote_write: Arc<RemoteWrite>,
     pub(crate) otlp: Arc<Otlp>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) pushes: PushMetrics,
     pub(crate) started_at: Timestamp,
     readiness: AtomicU8,
 }
@@ -113,11 +116,15 @@ impl Api {
         let intake = Intake::new(parts.sink.clone(), parts.clock.clone(), in_flight);
         let remote_write = RemoteWrite::behind(intake.clone());
         remote_write.register(&mut parts.registry);
-        let otlp = Otlp::behind(intake);
+        let otlp = Otlp::behind(intake.clone());
         otlp.register(&mut parts.registry);
+        let pushes = PushMetrics::default();
+        pushes.register(&mut parts.registry);
         Arc::new(Api {
             remote_write,
             otlp,
+            intake,
+            pushes,
             queries: Gate::new(concurrency),
             lookups: Gate::new(concurrency),
             started_at: parts.clock.now(),

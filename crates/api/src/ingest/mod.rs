@@ -3,7 +3,10 @@
 pub(crate) mod body;
 pub(crate) mod cache;
 pub(crate) mod histogram_count;
+pub(crate) mod packed;
 pub(crate) mod problems;
+pub(crate) mod push_metrics;
+pub(crate) mod rows;
 
 use std::sync::Arc;
 

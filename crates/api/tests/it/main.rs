@@ -6,6 +6,7 @@ mod cancel;
 mod cases;
 mod doors;
 mod hostile;
+mod influx;
 mod memory_source;
 mod otlp;
 mod product;

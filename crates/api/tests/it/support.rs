@@ -125,6 +125,28 @@ impl App {
         self.dir.path()
     }
 
+    /// Over an empty store, which answers queries too.
+    pub(crate) fn over_store() -> App {
+        App::with(|parts| parts.source = parts.store.clone())
+    }
+
+    /// Series with their values at the time of the test's clock, as `{labels} value`, sorted.
+    pub(crate) async fn instant(&self, selector: &str) -> Vec<String> {
+        let query: String = form_urlencoded::byte_serialize(selector.as_bytes()).collect();
+        let answer = self.get(&format!("/api/v1/query?query={query}")).await.json();
+        let series = answer["data"]["result"].as_array().unwrap_or_else(|| panic!("{answer}"));
+        let mut lines: Vec<String> = series
+            .iter()
+            .map(|s| {
+                let labels =
+                    Labels::from_pairs(s["metric"].as_object().unwrap().iter().map(|(n, v)| (n, v.as_str().unwrap())));
+                format!("{labels} {}", s["value"][1].as_str().unwrap_or("histogram"))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("the router never fails");
         let (parts, body) = response.into_parts();
