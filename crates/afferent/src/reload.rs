@@ -41,6 +41,8 @@ impl Reloader {
             yaml: config::to_yaml(config),
             loaded_at,
             otlp: Arc::new(config.otlp.clone()),
+            external_labels: config.global.external_labels.clone(),
+            scrape_interval_ms: config.global.scrape_interval.ms(),
             last_reload_ok: true,
         };
         self.metrics.config_reload_ok.set(1);

@@ -169,6 +169,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     listeners.extend(classic.into_iter().map(|port| (port.listener, api::router(api.clone(), port.door))));
     let serving = tokio::spawn(api::serve(listeners, stop.clone(), REQUEST_GRACE));
     api.set_readiness(Readiness::Ready);
+    let pushing = tokio::spawn(api::write_pushed_groups(api.clone(), stop.clone()));
 
     wait_for_the_end(&mut signals, &stop, &reloader).await;
     // A second signal ends the process at once: the log holds everything that was acknowledged.
@@ -179,6 +180,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     api.set_readiness(Readiness::Stopping);
     stop.cancel();
     manager.shutdown().await;
+    pushing.await.context("writing pushed groups failed")?;
     serving.await.context("the HTTP server failed")?;
     senders.close().await;
     tokio::task::spawn_blocking(move || store.close()).await?.context("cannot close the store")?;

@@ -18,8 +18,8 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, influx, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status,
-    prom_targets, remote_write, self_metrics, ui,
+    admin, doors, federate, influx, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules,
+    prom_status, prom_targets, pushgateway, remote_read, remote_write, self_metrics, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -39,6 +39,12 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
     let mut root = Router::new()
         .nest("/api/v1", prometheus_api(&api))
         .merge(influx::routes(&api))
+        .merge(pushgateway::routes(&api))
+        .route(
+            "/federate",
+            form(get(federate::federate).post(federate::federate))
+                .layer(from_fn_with_state(api.clone(), admin::require_ready)),
+        )
         .route("/metrics", get(self_metrics::expose))
         .route(
             "/v1/metrics",
@@ -83,6 +89,10 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/series", form(get(prom_labels::series).post(prom_labels::series)))
         .route("/write", form(post(remote_write::write)))
         .route("/otlp/v1/metrics", form(post(otlp::metrics_over_http)))
+        .route("/read", form(post(remote_read::read)))
+        // The Pushgateway's own API; Prometheus has nothing there.
+        .route("/metrics", form(get(pushgateway::metrics)))
+        .route("/status", form(get(pushgateway::status)))
         .route("/scrape_pools", form(get(prom_targets::scrape_pools)))
         .route("/targets", form(get(prom_targets::targets)))
         .route("/targets/metadata", form(get(prom_targets::target_metadata)))

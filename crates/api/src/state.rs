@@ -7,16 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use config::OtlpConfig;
-use model::{Clock, SampleSink, SeriesSource, Timestamp};
+use model::{Clock, Labels, SampleSink, SeriesSource, Timestamp};
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
 use promql::engine::Engine;
 
 use crate::doors::DoorPolicy;
+use crate::federate::FederationMetrics;
 use crate::gate::Gate;
 use crate::ingest::push_metrics::PushMetrics;
 use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use crate::otlp::Otlp;
+use crate::pushgateway::Pushgateway;
+use crate::remote_read::RemoteRead;
 use crate::remote_write::RemoteWrite;
 use crate::self_metrics::HttpMetrics;
 use crate::sources::Targets;
@@ -48,6 +51,10 @@ pub struct ConfigSnapshot {
     pub loaded_at: Timestamp,
     /// How OpenTelemetry metrics are translated.
     pub otlp: Arc<OtlpConfig>,
+    /// `global.external_labels`: what tells this server from others where samples leave it.
+    pub external_labels: Labels,
+    /// `global.scrape_interval` in milliseconds; 0 where no configuration was loaded.
+    pub scrape_interval_ms: i64,
     /// Whether the last attempt to load succeeded.
     pub last_reload_ok: bool,
 }
@@ -103,6 +110,9 @@ pub struct Api {
     pub(crate) otlp: Arc<Otlp>,
     pub(crate) intake: Arc<Intake>,
     pub(crate) pushes: PushMetrics,
+    pub(crate) federation: FederationMetrics,
+    pub(crate) remote_read: RemoteRead,
+    pub(crate) pushgateway: Pushgateway,
     pub(crate) started_at: Timestamp,
     readiness: AtomicU8,
 }
@@ -120,11 +130,20 @@ impl Api {
         otlp.register(&mut parts.registry);
         let pushes = PushMetrics::default();
         pushes.register(&mut parts.registry);
+        let pushed = parts.data_dir.join("pushgateway");
+        let pushgateway = Pushgateway::open(pushed, parts.clock.clone(), intake.clone(), pushes.clone());
+        let federation = FederationMetrics::default();
+        federation.register(&mut parts.registry);
+        let remote_read = RemoteRead::new();
+        remote_read.register(&mut parts.registry);
         Arc::new(Api {
             remote_write,
             otlp,
             intake,
             pushes,
+            federation,
+            remote_read,
+            pushgateway,
             queries: Gate::new(concurrency),
             lookups: Gate::new(concurrency),
             started_at: parts.clock.now(),
@@ -137,6 +156,11 @@ impl Api {
     pub fn set_readiness(&self, readiness: Readiness) {
         self.readiness.store(readiness as u8, Ordering::Release);
         self.parts.http_metrics.ready.set(i64::from(readiness == Readiness::Ready));
+    }
+
+    /// Writes what is kept of the Pushgateway's groups into the store, as [`crate::write_pushed_groups`] does again and again.
+    pub async fn write_pushed_groups_now(&self) {
+        self.pushgateway.write_all().await;
     }
 
     /// The engine as it is now.

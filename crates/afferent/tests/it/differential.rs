@@ -59,7 +59,7 @@ pub(crate) fn peer(name: &str) -> Option<PathBuf> {
 }
 
 /// An instant query in the middle, at the edge and after the data, and a range query over all of it.
-fn requests(expression: &str, start: i64) -> Vec<String> {
+pub(crate) fn requests(expression: &str, start: i64) -> Vec<String> {
     let query = url_encode(expression);
     let end = start + (POINTS - 1) * STEP;
     let mut targets: Vec<String> =
@@ -69,7 +69,7 @@ fn requests(expression: &str, start: i64) -> Vec<String> {
 }
 
 /// Puts the time of the first sample, moved by n seconds, in place of each `{START+n}`.
-fn place_in_time(expression: &str, start: i64) -> String {
+pub(crate) fn place_in_time(expression: &str, start: i64) -> String {
     let mut parts = expression.split("{START+");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -79,7 +79,7 @@ fn place_in_time(expression: &str, start: i64) -> String {
     out
 }
 
-fn wait_for_equal_counts(query: &str, start: i64, ours: &str, theirs: &str) {
+pub(crate) fn wait_for_equal_counts(query: &str, start: i64, ours: &str, theirs: &str) {
     let target = format!("/api/v1/query?query={}&time={}", url_encode(query), start + 1800);
     let equal = wait_for(Duration::from_secs(30), || {
         let counts = [ours, theirs].map(|url| match raw_get(url, &target) {
@@ -164,7 +164,7 @@ fn close(a: &str, b: &str) -> bool {
 
 /// No two gauges are ever equal, because Prometheus leaves the order of ties open.
 /// Counters with and without resets, gauges with gaps, late and early series, special values, classic histograms, a summary.
-fn exposition_text(start: i64) -> String {
+pub(crate) fn exposition_text(start: i64) -> String {
     let mut series: BTreeMap<&str, Vec<(String, Vec<Option<f64>>)>> = BTreeMap::new();
     let mut random = Random(42);
     let mut add = |family: &'static str, labels: String, value: &mut dyn FnMut(i64) -> Option<f64>| {
@@ -255,12 +255,12 @@ impl Random {
 }
 
 /// Gives each client all samples once and an empty page from then on.
-struct ExpositionServer {
-    address: String,
+pub(crate) struct ExpositionServer {
+    pub(crate) address: String,
 }
 
 impl ExpositionServer {
-    fn start(text: String) -> Self {
+    pub(crate) fn start(text: String) -> Self {
         use std::io::{Read, Write};
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -285,23 +285,25 @@ impl ExpositionServer {
     }
 }
 
+/// The real Prometheus, ended when it is dropped.
 pub(crate) struct Prometheus {
     child: Child,
+    /// `http://127.0.0.1:PORT`
     pub(crate) url: String,
     _directory: tempfile::TempDir,
 }
 
 impl Prometheus {
     fn start(binary: &Path, config: &str) -> Self {
-        Self::start_with(binary, config, &[])
+        Prometheus::with(binary, config, &[])
     }
 
-    /// The same with more flags.
-    pub(crate) fn start_with(binary: &Path, config: &str, flags: &[&str]) -> Self {
+    /// The same with further flags; `ADDRESS` in the configuration becomes its own address.
+    pub(crate) fn with(binary: &Path, config: &str, flags: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("prometheus.yml");
-        std::fs::write(&file, config).unwrap();
         let url = format!("http://127.0.0.1:{}", free_port());
+        std::fs::write(&file, config.replace("ADDRESS", url.trim_start_matches("http://"))).unwrap();
         let child = Command::new(binary)
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))

@@ -119,12 +119,22 @@ pub(crate) fn raw_get(url: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)
     raw_request(url, "GET", target)
 }
 
-/// A request without a body over a fresh connection, HTTP/1.0 so that the answer ends with the connection.
+/// A request without a body over a fresh connection.
 pub(crate) fn raw_request(url: &str, method: &str, target: &str) -> std::io::Result<(u16, Vec<u8>)> {
-    let host = url.trim_start_matches("http://");
-    exchange(host, format!("{method} {target} HTTP/1.0\r\nhost: {host}\r\n\r\n").as_bytes())
+    raw_send(url, method, target, b"")
 }
 
+/// A request over a fresh connection.
+pub(crate) fn raw_send(url: &str, method: &str, target: &str, body: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
+    let host = url.trim_start_matches("http://");
+    let length = body.len();
+    let mut request =
+        format!("{method} {target} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n").into_bytes();
+    request.extend_from_slice(body);
+    exchange(host, &request)
+}
+
+/// One exchange, HTTP/1.0 so that the answer ends with the connection.
 fn exchange(host: &str, request: &[u8]) -> std::io::Result<(u16, Vec<u8>)> {
     use std::io::{Error, Read, Write};
     let mut stream = std::net::TcpStream::connect(host)?;

@@ -36,7 +36,7 @@ fn series_equal_prometheus() {
     }
     for (at, config) in CONFIGS.iter().enumerate() {
         let ours = Server::start(config);
-        let theirs = Prometheus::start_with(
+        let theirs = Prometheus::with(
             &prometheus,
             config,
             &["--web.enable-otlp-receiver", "--enable-feature=native-histograms"],

@@ -12,7 +12,7 @@ mod labels;
 mod negotiate;
 mod portion;
 mod receiver_metrics;
-mod snappy;
+pub(crate) mod snappy;
 mod v1;
 mod v2;
 pub(crate) mod wire;

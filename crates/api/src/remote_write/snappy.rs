@@ -9,7 +9,7 @@ const FRAME_FORMAT: &[u8] = b"\xff\x06\x00\x00sNaPpY";
 
 /// Why a body gives no message.
 #[derive(Debug, Error)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     #[error(transparent)]
     Read(#[from] ReadFault),
     #[error("the request body is empty; expected a message in snappy's block format")]
@@ -23,7 +23,7 @@ pub(super) enum BodyFault {
 }
 
 /// The size that a compressed message declares, reserved.
-pub(super) fn declared_size(compressed: &[u8], reserved: &mut Reserved<'_>) -> Result<usize, BodyFault> {
+pub(crate) fn declared_size(compressed: &[u8], reserved: &mut Reserved<'_>) -> Result<usize, BodyFault> {
     if compressed.is_empty() {
         return Err(BodyFault::Empty);
     }
@@ -43,7 +43,7 @@ pub(super) fn declared_size(compressed: &[u8], reserved: &mut Reserved<'_>) -> R
 }
 
 /// Decompresses into `buffer`, which only ever grows; answers the message.
-pub(super) fn decompress<'b>(compressed: &[u8], size: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], BodyFault> {
+pub(crate) fn decompress<'b>(compressed: &[u8], size: usize, buffer: &'b mut Vec<u8>) -> Result<&'b [u8], BodyFault> {
     if buffer.len() < size {
         buffer.resize(size, 0);
     }

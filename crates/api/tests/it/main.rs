@@ -5,11 +5,14 @@
 mod cancel;
 mod cases;
 mod doors;
+mod federate;
 mod hostile;
 mod influx;
 mod memory_source;
 mod otlp;
 mod product;
 mod prom_admin;
+mod pushgateway;
+mod remote_read;
 mod remote_write;
 mod support;

@@ -2,7 +2,7 @@
 
 mod fuzz;
 pub(crate) mod memory_sink;
-mod proto;
+pub(crate) mod proto;
 mod requests;
 mod senders;
 mod store;

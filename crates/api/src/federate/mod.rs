@@ -1,0 +1,163 @@
+//! `/federate`: the newest sample of each selected series, for another Prometheus to scrape (`web/federate.go`).
+//!
+//! Staleness markers end a series here as anywhere; what is older than the lookback is left out. Native histograms go out
+//! in protobuf only, and those with custom buckets not at all, because `client_model` has no field for their bounds.
+
+mod encode;
+mod negotiate;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use model::{
+    Matcher, SampleBuffer, SampleValue, SelectRequest, SeriesSource, SourceError, Tenant, TimeRange, is_stale,
+};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use promql::engine::CancelFlag;
+use promql::parser::parse_metric_selector;
+use tracing::warn;
+
+use crate::errors::{ApiError, ErrorKind};
+use crate::params::Params;
+use crate::state::Api;
+use crate::tenant::RequestTenant;
+use encode::{Newest, Pieces, is_writable};
+use negotiate::negotiate;
+
+/// What federation counts, under Prometheus' names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FederationMetrics {
+    errors: Counter,
+    warnings: Counter,
+}
+
+impl FederationMetrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "prometheus_web_federation_errors",
+            "Total number of errors that occurred while sending federation responses.",
+            self.errors.clone(),
+        );
+        registry.register(
+            "prometheus_web_federation_warnings",
+            "Total number of warnings that occurred while sending federation responses.",
+            self.warnings.clone(),
+        );
+    }
+}
+
+/// The handler.
+pub(crate) async fn federate(
+    State(api): State<Arc<Api>>,
+    RequestTenant(tenant): RequestTenant,
+    headers: HeaderMap,
+    params: Params,
+) -> Response {
+    let mut sets = Vec::new();
+    for selector in params.all("match[]") {
+        match parse_metric_selector(selector) {
+            Ok(matchers) => sets.push(matchers),
+            Err(fault) => return plain(StatusCode::BAD_REQUEST, &fault.to_string()),
+        }
+    }
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).take(1).collect();
+    let format = negotiate(accept.first().unwrap_or(&""));
+    let mut samples = match newest_samples(&api, tenant, sets).await {
+        Ok(samples) => samples,
+        Err(fault) => {
+            api.federation.errors.inc();
+            warn!(%fault, "federation failed");
+            let mut response = plain(fault.kind.status(), &fault.message);
+            if let Some(seconds) = fault.retry_after_s {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            return response;
+        }
+    };
+    let all = samples.len();
+    samples.retain(|sample| is_writable(sample, format));
+    if format.is_protobuf && samples.len() < all {
+        api.federation.warnings.inc_by((all - samples.len()) as u64);
+    }
+    let external = api.parts.config.read().external_labels.clone();
+    let pieces = Pieces::new(samples, format, &external).map(Ok::<_, Infallible>);
+    let content_type = [(header::CONTENT_TYPE, format.content_type())];
+    (content_type, Body::from_stream(futures::stream::iter(pieces))).into_response()
+}
+
+/// The newest samples by name and labels, stale ones left out.
+async fn newest_samples(api: &Arc<Api>, tenant: Tenant, sets: Vec<Vec<Matcher>>) -> Result<Vec<Newest>, ApiError> {
+    if sets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let options = api.engine().options().clone();
+    let admission = api.queries.admit(options.timeout).await?;
+    let now = api.parts.clock.now();
+    let range = TimeRange { start: now.plus_ms(-options.lookback_delta_ms), end: now };
+    let (source, cancel) = (Arc::clone(&api.parts.source), CancelFlag::default());
+    let flag = cancel.clone();
+    let work = move || {
+        let mut found = Vec::new();
+        for matchers in &sets {
+            select(source.as_ref(), &tenant, matchers, range, &flag, &mut found)?;
+        }
+        found.sort_unstable_by(|a, b| {
+            let names = a.labels.metric_name().cmp(b.labels.metric_name());
+            names.then_with(|| a.labels.cmp(&b.labels))
+        });
+        found.dedup_by(|a, b| a.labels == b.labels);
+        Ok::<_, SourceError>(found)
+    };
+    admission.run(cancel, work).await?.map_err(|fault| match fault {
+        SourceError::Canceled => ApiError::new(ErrorKind::Canceled, fault.to_string()),
+        _ => ApiError::internal(fault.to_string()),
+    })
+}
+
+fn select(
+    source: &dyn SeriesSource,
+    tenant: &Tenant,
+    matchers: &[Matcher],
+    range: TimeRange,
+    cancel: &CancelFlag,
+    found: &mut Vec<Newest>,
+) -> Result<(), SourceError> {
+    let set = source.select(&SelectRequest { tenant, matchers, range, projection: None })?;
+    let mut buffer = SampleBuffer::default();
+    for index in 0..set.len() {
+        if cancel.is_canceled() {
+            return Err(SourceError::Canceled);
+        }
+        buffer.clear();
+        set.read(index, range, &mut buffer)?;
+        let Some((timestamp, value)) = newest(&buffer) else { continue };
+        let labels = set.labels(index);
+        // Series without a name cannot be exposed.
+        if !labels.metric_name().is_empty() {
+            found.push(Newest { labels, timestamp, value });
+        }
+    }
+    Ok(())
+}
+
+fn newest(buffer: &SampleBuffer) -> Option<(i64, SampleValue)> {
+    let last = buffer.len().checked_sub(1)?;
+    let timestamp = buffer.timestamps[last];
+    match buffer.histograms.last().filter(|(row, _)| *row as usize == last) {
+        Some((_, histogram)) => {
+            (!is_stale(histogram.sum)).then(|| (timestamp, SampleValue::Histogram(Arc::clone(histogram))))
+        }
+        None => (!is_stale(buffer.values[last])).then(|| (timestamp, SampleValue::Float(buffer.values[last]))),
+    }
+}
+
+/// Go's `http.Error`.
+fn plain(status: StatusCode, text: &str) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, format!("{text}\n")).into_response()
+}
