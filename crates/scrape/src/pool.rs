@@ -54,7 +54,8 @@ pub(crate) fn settings_for(
     let client = match before {
         // The connections stay, unless certificates may have changed on disk.
         Some(before) if before.config.http == config.http && !has_files(config) => before.client.clone(),
-        _ => HttpClient::new(&config.http).map_err(|reason| ScrapeError::Client { pool: config.job_name.clone(), reason })?,
+        _ => HttpClient::new(&config.http)
+            .map_err(|reason| ScrapeError::Client { pool: config.job_name.clone(), reason })?,
     };
     let failure_log = config.scrape_failure_log_file.as_deref().map(|path| {
         FailureLog::open(path).map(Arc::new).map_err(|e| ScrapeError::File {
