@@ -352,7 +352,15 @@ impl Store {
         })
     }
 
-    fn failure(&self, action: &'static str, source: std::io::Error) -> StoreError {
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn failure(&self, action: &'static str, source: std::io::Error) -> StoreError {
         StoreError::Io { action, path: self.dir.display().to_string(), source }
     }
 

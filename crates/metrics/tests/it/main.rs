@@ -8,6 +8,7 @@ mod cuts;
 mod eviction;
 mod faults;
 mod flushing;
+mod importing;
 mod kill;
 mod readers;
 mod restarts;
