@@ -7,6 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::duration::parse_duration_ms;
 
+use crate::export::ExportArgs;
+use crate::import::ImportWhat;
+
 /// Where `query` and `status` find the server.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:3000";
 
@@ -30,6 +33,12 @@ pub(crate) enum Command {
     Query(QueryLanguage),
     /// Say how a running server is doing. Exit status 1 if it cannot be reached or is not ready.
     Status(StatusArgs),
+    /// Take over data from other systems into a data directory that no server uses. All of it counts at the end, or
+    /// nothing. Samples that are there already stay as they are. The server drops what is older than its retention.
+    #[command(subcommand)]
+    Import(ImportWhat),
+    /// Write samples of a data directory that no server uses to a file.
+    Export(ExportArgs),
     /// Print the version.
     Version,
 }

@@ -5,7 +5,10 @@ mod classic_ports;
 mod cli;
 mod client;
 mod data_dir;
+mod export;
+mod import;
 mod logging;
+mod offline;
 mod open_files;
 mod query;
 mod reload;
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
             Command::Check(args) => check::run(&args),
             Command::Query(QueryLanguage::Promql(args)) => query::run(&args).await.map(|()| true),
             Command::Status(args) => status::run(&args).await,
+            Command::Import(what) => in_the_background(move || import::run(&what)).await.map(|()| true),
+            Command::Export(args) => in_the_background(move || export::run(&args)).await.map(|()| true),
             Command::Version => print_version().map(|()| true),
         }
     });
@@ -47,6 +52,11 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => fail(format_args!("{error:#}")),
     }
+}
+
+/// Work that blocks and may itself wait for a runtime of its own.
+async fn in_the_background(work: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
+    tokio::task::spawn_blocking(work).await?
 }
 
 #[allow(clippy::print_stderr)] // the last word of a command line tool

@@ -11,5 +11,6 @@ mod harness;
 mod influx_peer;
 mod lifecycle;
 mod otlp_differential;
+mod moving;
 mod reloading;
 mod remote_read;

@@ -1,0 +1,158 @@
+//! `afferent export`: samples out of a data directory that no server uses, as Parquet or as OpenMetrics text.
+//!
+//! Metric by metric, so memory is bounded by the series of one metric and the samples of one series. Native histograms fit
+//! into neither format here and are left out; how many is said at the end.
+
+mod families;
+mod openmetrics;
+mod parquet;
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use api::parse_time;
+use clap::{Args, ValueEnum};
+use model::{
+    LabelRequest, Labels, METRIC_NAME, Matcher, SampleBuffer, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp,
+};
+
+use self::families::{Family, families};
+use crate::check::counted;
+use crate::offline::{self, DataArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    data: DataArgs,
+
+    /// Series to export, as a PromQL selector such as '{job="node"}'. Default: all.
+    #[arg(long = "match", value_name = "SELECTOR", default_value = "{__name__!=\"\"}")]
+    selector: String,
+
+    /// First time to export: RFC 3339 or Unix seconds. Default: the beginning.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+
+    /// Last time to export. Default: the end.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+
+    /// Parquet: a row for each sample, with columns metric, labels (a map), timestamp (milliseconds) and value.
+    #[arg(long, value_name = "FORMAT")]
+    format: ExportFormat,
+
+    /// The file to write; replaced only when all is written.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// How samples are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Parquet,
+    Openmetrics,
+}
+
+/// What takes samples, in order of families, metrics and series.
+trait Output {
+    /// What follows belongs to this family.
+    fn begin_family(&mut self, family: &Family) -> anyhow::Result<()>;
+    /// Samples of one series: no histograms. Answers how many were written.
+    fn write(&mut self, labels: &Labels, samples: &SampleBuffer) -> anyhow::Result<usize>;
+    /// Nothing follows.
+    fn finish(self: Box<Self>) -> anyhow::Result<File>;
+}
+
+/// Writes the file.
+pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<()> {
+    let matchers = promql::parser::parse_metric_selector(&args.selector).map_err(|e| anyhow!("--match: {e}"))?;
+    let time = |name, text: &Option<String>, default| match text {
+        Some(text) => parse_time(text).map_err(|e| anyhow!("--{name}: {e}")),
+        None => Ok(default),
+    };
+    let range = TimeRange {
+        start: time("from", &args.from, TimeRange::ALL.start)?,
+        end: time("to", &args.to, TimeRange::ALL.end)?,
+    };
+    if !args.data.data.join("metrics").is_dir() {
+        return Err(anyhow!("there is no data in {}", args.data.data.display()));
+    }
+    let offline = offline::open(&args.data)?;
+    let mut unfinished = args.output.clone().into_os_string();
+    unfinished.push(".unfinished");
+    let unfinished = PathBuf::from(unfinished);
+    let file = File::create(&unfinished).with_context(|| format!("cannot write {}", unfinished.display()))?;
+    let output: Box<dyn Output> = match args.format {
+        ExportFormat::Parquet => Box::new(parquet::Parquet::new(file)?),
+        ExportFormat::Openmetrics => Box::new(openmetrics::OpenMetrics::new(BufWriter::new(file))),
+    };
+    let written = write_all(&*offline.store, &matchers, range, output).and_then(|told| {
+        std::fs::rename(&unfinished, &args.output)?;
+        Ok(told)
+    });
+    match written {
+        Ok(told) => {
+            // Nobody to tell is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{told}");
+            Ok(())
+        }
+        Err(error) => {
+            let _ = std::fs::remove_file(&unfinished);
+            Err(error.context(format!("cannot write {}", args.output.display())))
+        }
+    }
+}
+
+/// Writes what matches; answers what to tell about it.
+fn write_all(
+    store: &metrics::Store,
+    matchers: &[Matcher],
+    range: TimeRange,
+    mut output: Box<dyn Output>,
+) -> anyhow::Result<String> {
+    let tenant = Tenant::default();
+    let sets = [matchers.to_vec()];
+    let request = LabelRequest { tenant: &tenant, matcher_sets: &sets, range, limit: 0 };
+    let names = store.label_values(METRIC_NAME, &request)?;
+    let metadata = store.metadata(&tenant, 0, None)?;
+    let (mut series, mut written, mut left_out) = (0, 0, 0);
+    let (mut samples, mut floats) = (SampleBuffer::default(), SampleBuffer::default());
+    for family in families(&names, metadata) {
+        output.begin_family(&family)?;
+        for name in &family.metrics {
+            let mut matchers = matchers.to_vec();
+            matchers.push(Matcher::equal(METRIC_NAME, name));
+            let set = store.select(&SelectRequest { tenant: &tenant, matchers: &matchers, range, projection: None })?;
+            let mut order: Vec<(Labels, usize)> = (0..set.len()).map(|at| (set.labels(at), at)).collect();
+            order.sort();
+            for (labels, at) in order {
+                samples.clear();
+                set.read(at, range, &mut samples)?;
+                floats.clear();
+                let rows = (0..samples.len()).filter(|row| samples.histogram(*row).is_none());
+                rows.for_each(|row| floats.push_float(samples.timestamps[row], samples.values[row]));
+                left_out += samples.histograms.len();
+                series += usize::from(!floats.is_empty());
+                written += output.write(&labels, &floats)?;
+            }
+            // A copy with holes must not pass for a copy.
+            if let Some(warning) = set.warnings().into_iter().next() {
+                return Err(anyhow!(warning));
+            }
+        }
+    }
+    output.finish()?.sync_all()?;
+    let mut told = format!("exported {series} series, {}", counted(written, "sample"));
+    if left_out > 0 {
+        told.push_str(&format!("; left out {}", counted(left_out, "native histogram")));
+    }
+    Ok(told)
+}
+
+/// Seconds with milliseconds after the point.
+fn seconds(time: Timestamp) -> String {
+    let (sign, ms) = (if time.ms() < 0 { "-" } else { "" }, time.ms().unsigned_abs());
+    format!("{sign}{}.{:03}", ms / 1000, ms % 1000)
+}
