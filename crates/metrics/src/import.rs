@@ -54,8 +54,9 @@ impl Importer {
 
     /// Sets how many bytes of samples may be gathered in memory; about twice as much is in use while they are written.
     #[must_use]
-    pub fn with_budget(self, bytes: usize) -> Self {
-        Importer { budget: bytes, ..self }
+    pub fn with_budget(mut self, bytes: usize) -> Self {
+        self.budget = bytes;
+        self
     }
 
     /// Says what a metric family is; holds for the samples that are written from now on.
@@ -168,6 +169,6 @@ fn label_names(series: &[(Labels, SampleBuffer)]) -> Vec<String> {
         labels.iter().filter(|l| l.name != METRIC_NAME).for_each(|l| *counts.entry(l.name).or_default() += 1);
     }
     let mut names: Vec<(&str, usize)> = counts.into_iter().collect();
-    names.sort_by(|a, b| b.1.cmp(&a.1));
+    names.sort_by_key(|name| std::cmp::Reverse(name.1));
     names.into_iter().map(|(name, _)| name.to_owned()).collect()
 }

@@ -10,7 +10,7 @@ mod federation;
 mod harness;
 mod influx_peer;
 mod lifecycle;
-mod otlp_differential;
 mod moving;
+mod otlp_differential;
 mod reloading;
 mod remote_read;
