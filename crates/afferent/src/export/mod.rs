@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         ExportFormat::Parquet => Box::new(parquet::Parquet::new(file)?),
         ExportFormat::Openmetrics => Box::new(openmetrics::OpenMetrics::new(BufWriter::new(file))),
     };
-    let written = write_all(&*offline.store, &matchers, range, output).and_then(|told| {
+    let written = write_all(&offline.store, &matchers, range, output).and_then(|told| {
         std::fs::rename(&unfinished, &args.output)?;
         Ok(told)
     });

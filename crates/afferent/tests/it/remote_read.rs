@@ -10,7 +10,7 @@ use crate::differential::{
 };
 use crate::harness::{Server, http_get, raw_get, url_encode, wait_for};
 
-fn reader(prometheus: &std::path::PathBuf, ours: &str, external: &str) -> Prometheus {
+fn reader(prometheus: &std::path::Path, ours: &str, external: &str) -> Prometheus {
     let config = format!(
         "global: {{external_labels: {external}}}\nremote_read: [{{url: '{ours}/api/v1/read', read_recent: true}}]\n"
     );
