@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &PeersArguments) -> anyhow::Result<()> {
     ))?;
 
     let queries = if arguments.no_queries { Vec::new() } else { queries::queries(extent) };
-    let mut measured = Vec::new();
+    let (mut measured, mut failed) = (Vec::new(), false);
     for kind in [Kind::Afferent, Kind::VictoriaMetrics, Kind::Prometheus] {
         let wanted = &arguments.only;
         if !wanted.is_empty() && !wanted.iter().any(|w| w.eq_ignore_ascii_case(kind.name())) {
@@ -112,12 +112,21 @@ pub(crate) fn run(arguments: &PeersArguments) -> anyhow::Result<()> {
         let begun = Instant::now();
         let home = dir.path().join(kind.name());
         std::fs::create_dir(&home)?;
-        let figures = measure(kind, &program, &home, extent, &payloads, &queries);
-        measured.push(figures.with_context(|| format!("measure {}", kind.name()))?);
+        match measure(kind, &program, &home, extent, &payloads, &queries) {
+            Ok(figures) => {
+                measured.push(figures);
+                say(&format!("{} measured in {:.0} s", kind.name(), begun.elapsed().as_secs_f64()))?;
+            }
+            // The others' figures are not lost with it.
+            Err(error) => {
+                failed = true;
+                say(&format!("{} failed: {error:#}", kind.name()))?;
+            }
+        }
         std::fs::remove_dir_all(&home)?;
-        say(&format!("{} measured in {:.0} s", kind.name(), begun.elapsed().as_secs_f64()))?;
     }
     say(&report::tables(&measured, &queries))?;
+    anyhow::ensure!(!failed, "not all servers could be measured");
     Ok(())
 }
 

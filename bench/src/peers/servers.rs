@@ -58,7 +58,8 @@ impl Kind {
             Kind::VictoriaMetrics => {
                 command.arg(format!("-storageDataPath={}", data.display()));
                 command.arg(format!("-httpListenAddr={address}"));
-                command.args(["-search.latencyOffset=0s", "-retentionPeriod=1y"]);
+                // By default it closes connections after two minutes, in the middle of a request.
+                command.args(["-search.latencyOffset=0s", "-retentionPeriod=1y", "-http.connTimeout=1h"]);
             }
             Kind::Prometheus => {
                 let config = dir.join("prometheus.yml");
