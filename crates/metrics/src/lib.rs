@@ -8,8 +8,6 @@
 //! select -> index of the head + label columns of blocks, joined by the hash of the label set
 //! ```
 
-// Compaction, which uses the rest of it, is on its way.
-#[allow(dead_code, unused_imports)]
 mod block;
 mod bytes;
 mod chunk;
@@ -27,7 +25,6 @@ mod recover;
 mod replay;
 mod report;
 mod select;
-#[allow(dead_code)]
 mod shelf;
 mod stats;
 mod store;

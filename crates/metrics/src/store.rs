@@ -1,6 +1,5 @@
 //! The front door: opens a data directory and serves as sink and source.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -23,8 +22,10 @@ use crate::record::RecordWriter;
 use crate::recover::{Recovered, recover};
 use crate::select::{self, Reader};
 use crate::shelf::Shelf;
-use crate::stats::{self, Counters, Heads, REASONS, StoreCollector, add, get};
-use crate::{BlockEntry, HeadStats, RecoveryReport, SeriesExemplars, StoreError, StoreOptions, StoreStats};
+use crate::stats::{Counters, Heads, StoreCollector, add, get};
+use crate::{RecoveryReport, SeriesExemplars, StoreError, StoreOptions};
+
+mod numbers;
 
 /// How often the store looks whether something is due.
 const TICK: Duration = Duration::from_secs(5);
@@ -171,47 +172,6 @@ impl Store {
         select::exemplars(&self.reader(tenant), tenant, sets, range)
     }
 
-    /// The blocks that count, by id.
-    pub fn blocks(&self) -> Vec<BlockEntry> {
-        self.shelf.view().manifest.blocks.clone()
-    }
-
-    /// Numbers about the whole store.
-    pub fn stats(&self) -> StoreStats {
-        let heads = self.all_heads();
-        let view = self.shelf.view();
-        let entries = || view.manifest.blocks.iter();
-        let wal = self.wal.counters();
-        StoreStats {
-            tenants: heads.len() as u64,
-            active_series: heads.iter().map(|h| h.active.load(Ordering::Relaxed) as u64).sum(),
-            series: heads.iter().map(|h| h.known.load(Ordering::Relaxed) as u64).sum(),
-            samples_appended: get(&self.counters.appended),
-            samples_rejected: REASONS.iter().zip(&self.counters.rejected).map(|(r, n)| (r.as_str(), get(n))).collect(),
-            wal_bytes: get(&wal.disk_bytes),
-            wal_written_bytes: get(&wal.written_bytes),
-            memory_bytes: self.memory(),
-            blocks: entries().count() as u64,
-            block_bytes: entries().map(|entry| entry.bytes).sum(),
-            levels: stats::levels(entries()),
-            block_range: stats::range(entries()),
-            flush_is_pending: self.flush_is_pending.load(Ordering::Relaxed),
-            flushed_samples: get(&self.counters.flushed_samples),
-            block_cache_bytes: self.shelf.caches().counts().bytes as u64,
-            chunks: heads.iter().map(|h| h.chunks.load(Ordering::Relaxed).max(0) as u64).sum(),
-            damaged_reads: get(&self.shelf.damaged_reads),
-            replay_time: self.replay_time,
-        }
-    }
-
-    /// Numbers about one tenant's head, with the `top` entries of each list.
-    pub fn head_stats(&self, tenant: &Tenant, top: usize) -> HeadStats {
-        match self.head(tenant) {
-            Some(head) => stats::head_stats(&head, top),
-            None => HeadStats { min_time: i64::MAX, max_time: i64::MIN, ..HeadStats::default() },
-        }
-    }
-
     /// What a metric says of itself, as long as it is in memory; a histogram's `_bucket` says what its family says.
     pub fn metadata_of(&self, tenant: &Tenant, metric: &str) -> Option<Metadata> {
         self.head(tenant)?.metadata_of(metric)
@@ -220,14 +180,6 @@ impl Store {
     /// The labels behind a reference that [`SampleSink::append`] answered, as long as the series is in memory.
     pub fn labels_of(&self, tenant: &Tenant, reference: SeriesRef) -> Option<Labels> {
         self.head(tenant)?.labels_of(reference)
-    }
-
-    /// Tenants with data, sorted.
-    pub fn tenants(&self) -> Vec<Tenant> {
-        let view = self.shelf.view();
-        let in_blocks = view.manifest.blocks.iter().map(|entry| entry.tenant.clone());
-        let all: BTreeSet<Tenant> = self.heads.read().keys().cloned().chain(in_blocks).collect();
-        all.into_iter().collect()
     }
 
     fn memory(&self) -> u64 {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use blocks::disk::{Disk, RealDisk};
-use blocks::wal::{Position, Record, SubmitError, SyncMode, Tail, Wal, WalOptions, segments};
+use blocks::wal::{self, Position, Record, SubmitError, SyncMode, Tail, Wal, WalOptions, segments};
 use model::Tenant;
 use prost::Message;
 use tokio::sync::watch;
@@ -74,9 +74,7 @@ impl Outbox {
 
     /// Behind everything that is there.
     pub(crate) fn end(&self) -> std::io::Result<Position> {
-        let Some(segment) = segments(&*self.disk, &self.dir)?.pop() else { return Ok(Position::default()) };
-        let offset = self.disk.open(&self.dir.join(format!("{segment:010}.wal")))?.len()?;
-        Ok(Position { segment, offset })
+        wal::end(&*self.disk, &self.dir)
     }
 
     /// Bytes on disk.

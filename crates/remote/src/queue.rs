@@ -72,7 +72,7 @@ impl Queue {
                 () = stop.cancelled() => return,
             }
             self.receiver.metrics.pending.get_or_create(&labels).set(0);
-            self.confirm();
+            self.confirm().await;
             let least = self.receiver.config.queue_config.min_shards.max(1);
             self.shards = if is_full { (self.shards * 2).min(most) } else { (self.shards / 2).max(least) };
         }
@@ -120,7 +120,7 @@ impl Queue {
             deadline.get_or_insert_with(|| Instant::now() + wait);
         }
         if window.series.is_empty() {
-            self.confirm();
+            self.confirm().await;
             return None;
         }
         Some(window)
@@ -208,14 +208,19 @@ impl Queue {
     }
 
     /// Remembers that everything read so far was sent, except for a record that waits for the next window.
-    fn confirm(&mut self) {
+    async fn confirm(&mut self) {
         if self.next.is_some() {
             return;
         }
         let position = self.tail.position();
-        *self.position.lock() = position;
+        if std::mem::replace(&mut *self.position.lock(), position) == position {
+            return;
+        }
         let text = serde_json::to_vec(&position).expect("two numbers can be written");
-        if let Err(error) = RealDisk.replace(&self.position_file, &text) {
+        let path = self.position_file.clone();
+        // Waits for the disk, so not on this thread.
+        let written = tokio::task::spawn_blocking(move || RealDisk.replace(&path, &text)).await;
+        if let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
             warn!(path = %self.position_file.display(), %error, "cannot remember what was sent; it is sent again after a restart");
         }
     }

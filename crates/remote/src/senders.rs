@@ -281,12 +281,18 @@ fn clients(config: &PrometheusConfig) -> Result<BTreeMap<String, (RemoteWriteCon
     config.remote_write.iter().map(client).collect()
 }
 
+/// Where a receiver was before the start; `None` for one that is new. A file that cannot be read costs nothing but repetition:
+/// everything that is kept is sent again.
 fn saved_position(path: &Path) -> Option<Position> {
-    let bytes = RealDisk.read(path).ok()?;
-    let position = serde_json::from_slice(&bytes);
-    position
-        .inspect_err(|error| warn!(path = %path.display(), %error, "a position of remote write cannot be read"))
-        .ok()
+    let read = RealDisk.read(path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+    match read {
+        Ok(position) => Some(position),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            warn!(path = %path.display(), %error, "a position of remote write cannot be read, all that is kept is sent again");
+            Some(Position::default())
+        }
+    }
 }
 
 /// Names a receiver on disk: by its name, or by its URL.

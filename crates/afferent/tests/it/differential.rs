@@ -35,6 +35,11 @@ fn answers_equal_prometheus() {
     let count = "count({job=\"d\",__name__!~\"up|scrape_.*\"})";
     wait_for_equal_counts(count, start, &ours.url, &theirs.url);
 
+    assert_same_answers(&ours.url, &theirs.url, start);
+}
+
+/// Asks both servers everything in the list of queries about the data that begins at `start`.
+pub(crate) fn assert_same_answers(ours: &str, theirs: &str, start: i64) {
     let mut differences = String::new();
     let mut asked = 0;
     for expression in include_str!("../differential/queries.txt").lines() {
@@ -43,7 +48,7 @@ fn answers_equal_prometheus() {
         }
         for target in requests(&place_in_time(expression, start), start) {
             asked += 1;
-            let (a, b) = (http_get(&ours.url, &target), http_get(&theirs.url, &target));
+            let (a, b) = (http_get(ours, &target), http_get(theirs, &target));
             if let Err(why) = same(&a, &b, expression.starts_with("sort")) {
                 let _ = writeln!(differences, "{expression}\n  {target}\n  {why}");
             }

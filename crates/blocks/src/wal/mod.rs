@@ -23,7 +23,7 @@ use tokio::sync::watch;
 
 pub use frame::{FRAME, Piece, Pieces, Record};
 pub use replay::WalRecovery;
-pub use tail::{Position, Tail, segments};
+pub use tail::{Position, Tail, end, segments};
 
 use crate::disk::Disk;
 

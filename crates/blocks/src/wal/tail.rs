@@ -26,6 +26,13 @@ pub fn segments(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Behind everything that is in a directory's segments.
+pub fn end(disk: &dyn Disk, dir: &Path) -> io::Result<Position> {
+    let Some(segment) = segments(disk, dir)?.pop() else { return Ok(Position::default()) };
+    let offset = disk.open(&dir.join(segment_name(segment)))?.len()?;
+    Ok(Position { segment, offset })
+}
+
 /// Walks over the records of a log behind its writer.
 ///
 /// A record is given once all its bytes are in the file, which may be before its sync. Damaged places and segments that are

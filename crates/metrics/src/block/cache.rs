@@ -181,6 +181,7 @@ impl Caches {
     }
 
     /// Changes the limit, in bytes; what is too much goes at once.
+    #[cfg(test)]
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
         self.shrink(0);

@@ -33,7 +33,7 @@ mod tests;
 mod writer;
 
 pub(crate) use blocks::catalogue::BlockEntry;
-pub(crate) use cache::{CacheCounts, Caches};
+pub(crate) use cache::Caches;
 pub(crate) use cursor::{Cursor, CursorRow};
 pub(crate) use layout::read_entry;
 pub(crate) use reader::Block;

@@ -202,17 +202,30 @@ impl Head {
                 return Ok(());
             }
             self.widen(span.0, span.1);
-            let failure = match wal.submit(epoch, record.finish(self.tenant.as_str())) {
-                Ok(commit) => {
-                    visit.keep(commit);
-                    return Ok(());
-                }
-                Err(SubmitError::Epoch) => continue,
-                Err(SubmitError::Full) => VisitError::Full,
-                Err(SubmitError::Closed) => VisitError::Closed,
-            };
-            self.forget_logged(&mut shard, &defined, &exemplars);
-            return Err(failure);
+            let Some(submitted) = self.submit(wal, epoch, record, visit) else { continue };
+            if submitted.is_err() {
+                self.forget_logged(&mut shard, &defined, &exemplars);
+            }
+            return submitted;
+        }
+    }
+
+    /// Queues a record; `None` where the log has begun a new epoch, so that the record must be made anew.
+    pub(super) fn submit(
+        &self,
+        wal: &Wal,
+        epoch: u64,
+        record: &mut RecordWriter,
+        visit: &mut Visit,
+    ) -> Option<Result<(), VisitError>> {
+        match wal.submit(epoch, record.finish(self.tenant.as_str())) {
+            Ok(commit) => {
+                visit.keep(commit);
+                Some(Ok(()))
+            }
+            Err(SubmitError::Epoch) => None,
+            Err(SubmitError::Full) => Some(Err(VisitError::Full)),
+            Err(SubmitError::Closed) => Some(Err(VisitError::Closed)),
         }
     }
 

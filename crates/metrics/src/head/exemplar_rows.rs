@@ -1,6 +1,6 @@
 //! Exemplars that come without a sample: Prometheus' remote write sends each exemplar as a series of its own.
 
-use blocks::wal::{SubmitError, Wal};
+use blocks::wal::Wal;
 use model::ExemplarRow;
 
 use super::append::VisitError;
@@ -57,17 +57,11 @@ impl Head {
             if record.is_empty() {
                 return Ok(());
             }
-            let failure = match wal.submit(epoch, record.finish(self.tenant.as_str())) {
-                Ok(commit) => {
-                    visit.keep(commit);
-                    return Ok(());
-                }
-                Err(SubmitError::Epoch) => continue,
-                Err(SubmitError::Full) => VisitError::Full,
-                Err(SubmitError::Closed) => VisitError::Closed,
-            };
-            self.forget_logged(&mut shard, &defined, &logged);
-            return Err(failure);
+            let Some(submitted) = self.submit(wal, epoch, record, visit) else { continue };
+            if submitted.is_err() {
+                self.forget_logged(&mut shard, &defined, &logged);
+            }
+            return submitted;
         }
     }
 

@@ -243,3 +243,22 @@ async fn a_new_receiver_begins_with_what_comes_in_and_one_that_is_gone_keeps_not
         .filter(|f| f.as_ref().unwrap().path().extension().is_some_and(|e| e == "position"));
     assert_eq!(left.count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_position_sends_again_and_leaves_nothing_out() {
+    let receiver = Receiver::start(Vec::new()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let text = section(&receiver, "");
+    let line = Line::open(dir.path(), &text);
+    line.write(&[("m", 1, 1.0)]).await;
+    receiver.wait_for_samples(1).await;
+    line.senders.close().await;
+    let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+    let position = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "position")).unwrap();
+    std::fs::write(&position, b"{\"segm").unwrap();
+    let line = Line::open(dir.path(), &text);
+    line.write(&[("m", 2, 2.0)]).await;
+    receiver.wait_for_samples(2).await;
+    line.senders.close().await;
+    assert_eq!(receiver.taken(), [(1, 1.0), (1, 1.0), (2, 2.0)]);
+}
