@@ -164,6 +164,27 @@ test('a parse error is underlined where it is, and the others are still drawn', 
   await expect(editor(page)).toBeFocused();
 });
 
+test('the position and the cursor are kept while the editor is still on its way', async ({ page }) => {
+  let deliver = () => {};
+  const held = new Promise<void>((resolve) => {
+    deliver = resolve;
+  });
+  await page.route('**/PromqlEditor*.js', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.goto(explore({ A: 'sum(foo bar)' }));
+  await page.locator('.query-error').getByRole('button', { name: 'Go to the position' }).click();
+  const plain = page.locator('[data-editor="A"] textarea');
+  await expect(plain).toBeFocused();
+  await page.keyboard.type('x');
+  deliver();
+  await expect(editor(page)).toBeFocused();
+  await expect(plain).toHaveCount(0);
+  await page.keyboard.type('y');
+  await expect(editor(page)).toHaveText('sum(foo xybar)');
+});
+
 test('nothing found says so, and too many series are cut', async ({ page }) => {
   await page.goto(explore({ A: 'there_is_no_such_metric' }));
   await expect(page.getByRole('heading', { name: 'No series matched A' })).toBeVisible();

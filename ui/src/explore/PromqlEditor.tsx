@@ -13,8 +13,8 @@ import { EditorState, Prec } from '@codemirror/state';
 import { EditorView, keymap, placeholder } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { PromQLExtension } from '@prometheus-io/codemirror-promql';
-import { useEffect, useRef } from 'react';
-import { type EditorProps, registerEditor } from './Editor';
+import { useEffect, useLayoutEffect, useRef } from 'react';
+import { type EditorProps, registerEditor, takeTyping } from './Editor';
 
 const colours = HighlightStyle.define([
   { tag: [tags.keyword, tags.modifier, tags.operatorKeyword], color: 'var(--code-function)' },
@@ -39,7 +39,8 @@ export default function PromqlEditor(props: EditorProps) {
   const latest = useRef(props);
   latest.current = props;
 
-  useEffect(() => {
+  // Before the browser paints and takes the next key, so that none is lost on the way from the plain field.
+  useLayoutEffect(() => {
     if (!holder.current) return;
     const language = promql();
     const run = (editor: EditorView) => {
@@ -100,6 +101,12 @@ export default function PromqlEditor(props: EditorProps) {
         made.focus();
       },
     });
+    const selection = takeTyping(latest.current.id);
+    if (selection) {
+      const within = (at: number) => Math.min(at, made.state.doc.length);
+      made.focus();
+      made.dispatch({ selection: { anchor: within(selection[0]), head: within(selection[1]) } });
+    }
     return () => {
       unregister();
       made.destroy();
