@@ -86,6 +86,10 @@ pub(crate) struct ServeArgs {
     #[arg(long = "query.max-concurrency", value_name = "N", default_value_t = 20)]
     pub(crate) query_max_concurrency: usize,
 
+    /// Queries that take longer than this are written to the log.
+    #[arg(long = "query.slow-threshold", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub(crate) query_slow_threshold: Duration,
+
     /// How long a sample stays visible to a query after its time.
     #[arg(long = "query.lookback-delta", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     pub(crate) query_lookback_delta: Duration,

@@ -52,6 +52,16 @@ impl Gate {
         }
     }
 
+    /// Callers that may run at a time.
+    pub(crate) fn slots(&self) -> usize {
+        self.max_waiting / WAITING_PER_SLOT
+    }
+
+    /// Callers that may wait at a time.
+    pub(crate) fn max_waiting(&self) -> usize {
+        self.max_waiting
+    }
+
     /// Waits for a free slot, at most for `timeout`; refuses at once where too many wait already.
     pub(crate) async fn admit(&self, timeout: Duration) -> Result<Admission, ApiError> {
         let since = Instant::now();

@@ -30,6 +30,7 @@ mod prom_status;
 mod prom_targets;
 mod protobuf_out;
 mod pushgateway;
+mod queries;
 mod remote_read;
 mod remote_write;
 mod router;

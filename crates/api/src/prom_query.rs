@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use model::Timestamp;
-use promql::engine::{CancelFlag, QueryContext, QueryError, QueryResult, Value};
+use promql::engine::{QueryContext, QueryError, QueryResult, Value};
 
 use crate::answer::{Answer, TRUNCATED, success_chunks};
 use crate::encode::{QueryAnswer, stats_json};
 use crate::errors::{ApiError, ErrorKind};
 use crate::params::{Params, parse_duration_ns, parse_time};
+use crate::queries::{Asked, Client, Times};
 use crate::state::Api;
 use crate::tenant::RequestTenant;
 
@@ -19,13 +19,6 @@ use crate::tenant::RequestTenant;
 const MAX_STEPS: i128 = 11_000;
 /// Warnings and infos that an answer lists, each.
 const MAX_ANNOTATIONS: usize = 10;
-
-/// When a query is evaluated.
-#[derive(Clone, Copy, Debug)]
-enum Times {
-    Instant(Timestamp),
-    Range { start: Timestamp, end: Timestamp, step_ms: i64 },
-}
 
 /// What both endpoints read besides the times.
 struct QueryRequest {
@@ -36,14 +29,24 @@ struct QueryRequest {
     lookback_delta_ms: Option<i64>,
 }
 
-pub(crate) async fn instant(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {
+pub(crate) async fn instant(
+    State(api): State<Arc<Api>>,
+    tenant: RequestTenant,
+    client: Client,
+    params: Params,
+) -> Answer {
     let limit = params.limit()?;
     let at = params.time_or("time", api.parts.clock.now().ms())?;
     let request = query_request(&params, limit)?;
-    run(&api, tenant, request, Times::Instant(at)).await
+    run(&api, tenant, client, request, Times::Instant(at)).await
 }
 
-pub(crate) async fn range(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {
+pub(crate) async fn range(
+    State(api): State<Arc<Api>>,
+    tenant: RequestTenant,
+    client: Client,
+    params: Params,
+) -> Answer {
     let limit = params.limit()?;
     let start = parse_time(params.get("start")).map_err(|e| ApiError::parameter("start", e))?;
     let end = parse_time(params.get("end")).map_err(|e| ApiError::parameter("end", e))?;
@@ -64,7 +67,7 @@ pub(crate) async fn range(State(api): State<Arc<Api>>, tenant: RequestTenant, pa
         ));
     }
     let request = query_request(&params, limit)?;
-    run(&api, tenant, request, Times::Range { start, end, step_ms }).await
+    run(&api, tenant, client, request, Times::Range { start, end, step_ms }).await
 }
 
 fn query_request(params: &Params, limit: usize) -> Result<QueryRequest, ApiError> {
@@ -87,23 +90,28 @@ fn query_request(params: &Params, limit: usize) -> Result<QueryRequest, ApiError
     Ok(QueryRequest { query, limit, stats, timeout, lookback_delta_ms })
 }
 
-async fn run(api: &Arc<Api>, tenant: RequestTenant, request: QueryRequest, times: Times) -> Answer {
+async fn run(api: &Arc<Api>, tenant: RequestTenant, client: Client, request: QueryRequest, times: Times) -> Answer {
     let longest = api.engine().options().timeout;
     let timeout = request.timeout.map_or(longest, |asked| asked.min(longest));
-    let admission = api.queries.admit(timeout).await?;
-    let waited = admission.waited;
-
-    let cancel = CancelFlag::default();
-    let context = QueryContext {
-        tenant: tenant.0,
-        cancel: cancel.clone(),
-        lookback_delta_ms: request.lookback_delta_ms,
-        timeout: Some(timeout.saturating_sub(waited)),
-        per_step_stats: request.stats == "all",
-    };
+    let kind = if matches!(times, Times::Instant(_)) { "instant" } else { "range" };
+    let (query, tenant) = (request.query.clone(), tenant.0);
+    let asked = Asked { kind, query: query.clone(), tenant: tenant.clone(), times, timeout, client };
+    let (lookback_delta_ms, per_step_stats) = (request.lookback_delta_ms, request.stats == "all");
     let shared = Arc::clone(api);
-    let query = request.query.clone();
-    let result = admission.run(cancel, move || evaluate(&shared, &context, &query, times)).await?;
+    let answered = api.active_queries.run(&api.queries, asked, move |turn| {
+        let context = QueryContext {
+            tenant,
+            cancel: turn.cancel.clone(),
+            lookback_delta_ms,
+            timeout: Some(timeout.saturating_sub(turn.waited)),
+            per_step_stats,
+            progress: turn.progress.clone(),
+        };
+        let result = evaluate(&shared, &context, &query, times);
+        turn.ended(&result);
+        result
+    });
+    let (result, waited) = answered.await?;
     result.map(|result| answer(result, &request, waited)).map_err(ApiError::from)
 }
 

@@ -19,7 +19,7 @@ use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
     admin, doors, federate, influx, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules,
-    prom_status, prom_targets, pushgateway, remote_read, remote_write, self_metrics, ui,
+    prom_status, prom_targets, pushgateway, queries, remote_read, remote_write, self_metrics, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -38,6 +38,7 @@ pub enum Door {
 pub fn router(api: Arc<Api>, door: Door) -> Router {
     let mut root = Router::new()
         .nest("/api/v1", prometheus_api(&api))
+        .nest("/api/afferent/v1", own_api(&api))
         .merge(influx::routes(&api))
         .merge(pushgateway::routes(&api))
         .route(
@@ -123,6 +124,17 @@ fn tsdb_admin(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/snapshot", form(post(snapshot).put(snapshot)))
         .layer(from_fn_with_state(api.clone(), prom_admin::guard))
         .fallback(unknown_endpoint)
+}
+
+/// What none of the systems that are replaced has.
+fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
+    Router::new()
+        .route("/queries", form(get(queries::all)))
+        .route("/queries/{id}", form(get(queries::one).delete(queries::kill)))
+        .route("/queries/{id}/kill", form(post(queries::kill)))
+        .layer(from_fn_with_state(api.clone(), admin::require_ready))
+        .fallback(unknown_endpoint)
+        .layer(from_fn_with_state(api.clone(), doors::cors))
 }
 
 /// Adds the answer to a wrong method.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -14,7 +16,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 use tracing::{debug, warn};
+
+use crate::queries::ClientAddress;
 
 /// Connections open at a time, all listeners together (Prometheus' `--web.max-connections`).
 const MAX_CONNECTIONS: usize = 512;
@@ -85,8 +90,8 @@ async fn accept(
             () = stop.cancelled() => return,
             next = next => next,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, client) = match accepted {
+            Ok((stream, client)) => (stream, ClientAddress(client)),
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
                 tokio::time::sleep_until(tokio::time::Instant::now() + ACCEPT_PAUSE).await;
@@ -94,7 +99,10 @@ async fn accept(
             }
         };
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(router.clone().map_request(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(client);
+            request
+        }));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use config::OtlpConfig;
 use model::{Clock, Labels, SampleSink, SeriesSource, Timestamp};
@@ -19,6 +20,7 @@ use crate::ingest::push_metrics::PushMetrics;
 use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use crate::otlp::Otlp;
 use crate::pushgateway::Pushgateway;
+use crate::queries::{ActiveQueries, QueryMetrics};
 use crate::remote_read::RemoteRead;
 use crate::remote_write::RemoteWrite;
 use crate::self_metrics::HttpMetrics;
@@ -91,6 +93,8 @@ pub struct Parts {
     pub doors: DoorPolicy,
     /// Queries that may run at a time.
     pub max_concurrent_queries: usize,
+    /// Queries that take longer are logged.
+    pub slow_query: Duration,
     /// Damaged records and files that the start found.
     pub corruptions: u64,
     /// Memory budget in bytes.
@@ -105,6 +109,7 @@ pub struct Parts {
 pub struct Api {
     pub(crate) parts: Parts,
     pub(crate) queries: Gate,
+    pub(crate) active_queries: Arc<ActiveQueries>,
     pub(crate) lookups: Gate,
     pub(crate) remote_write: Arc<RemoteWrite>,
     pub(crate) otlp: Arc<Otlp>,
@@ -134,6 +139,8 @@ impl Api {
         let pushgateway = Pushgateway::open(pushed, parts.clock.clone(), intake.clone(), pushes.clone());
         let federation = FederationMetrics::default();
         federation.register(&mut parts.registry);
+        let query_metrics = QueryMetrics::new(concurrency);
+        query_metrics.register(&mut parts.registry);
         let remote_read = RemoteRead::new();
         remote_read.register(&mut parts.registry);
         Arc::new(Api {
@@ -145,6 +152,7 @@ impl Api {
             remote_read,
             pushgateway,
             queries: Gate::new(concurrency),
+            active_queries: ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query),
             lookups: Gate::new(concurrency),
             started_at: parts.clock.now(),
             readiness: AtomicU8::new(Readiness::Starting as u8),

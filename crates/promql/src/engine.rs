@@ -4,6 +4,7 @@
 //! pool where there is enough work); it blocks, so callers keep it off async threads.
 
 mod error;
+mod progress;
 mod stats;
 mod value;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use model::{SeriesSource, Tenant, Timestamp};
 
 pub use error::QueryError;
+pub use progress::Progress;
 pub use stats::{QueryStats, QueryTimings, StepStat};
 pub use value::{MatrixSeries, Value, VectorSample};
 
@@ -88,6 +90,8 @@ pub struct QueryContext {
     pub timeout: Option<Duration>,
     /// Collect [`QueryStats`] per step as well (`stats=all`).
     pub per_step_stats: bool,
+    /// Tells how far the query has come while it runs.
+    pub progress: Progress,
 }
 
 /// What a query answers.
@@ -188,6 +192,7 @@ impl Engine {
             options: &self.options,
             lookback_ms: ctx.lookback_delta_ms.filter(|l| *l > 0).unwrap_or(self.options.lookback_delta_ms),
             account: Account::new(self.options.max_samples),
+            progress: &ctx.progress,
         };
         timings.prepare = prepare_begin.elapsed();
 

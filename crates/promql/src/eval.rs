@@ -39,7 +39,7 @@ pub(crate) use windows::Window;
 use self::buckets::Buckets;
 use crate::annotations::Annotations;
 use crate::ast::{Expr, Sign};
-use crate::engine::{CancelFlag, EngineOptions, MatrixSeries, QueryError};
+use crate::engine::{CancelFlag, EngineOptions, MatrixSeries, Progress, QueryError};
 
 /// The deepest query that the parser lets pass is a thousand nodes deep. Threads of a server have two megabytes of stack, so
 /// evaluation takes another piece of this many bytes whenever less than the reserve is left.
@@ -57,6 +57,7 @@ pub(crate) struct Query<'q> {
     pub(crate) options: &'q EngineOptions,
     pub(crate) lookback_ms: i64,
     pub(crate) account: Account,
+    pub(crate) progress: &'q Progress,
 }
 
 impl Query<'_> {
@@ -123,6 +124,7 @@ impl<'q> Evaluator<'q> {
             Evaluated::Text(_) | Evaluated::Ranges(_) => 0,
         };
         self.query.account.settle(before + held)?;
+        self.query.progress.hold(self.query.account.bytes());
         Ok(value)
     }
 

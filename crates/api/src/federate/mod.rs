@@ -24,6 +24,7 @@ use tracing::warn;
 
 use crate::errors::{ApiError, ErrorKind};
 use crate::params::Params;
+use crate::queries::{Asked, Client, Times, Turn};
 use crate::state::Api;
 use crate::tenant::RequestTenant;
 use encode::{Newest, Pieces, is_writable};
@@ -55,6 +56,7 @@ impl FederationMetrics {
 pub(crate) async fn federate(
     State(api): State<Arc<Api>>,
     RequestTenant(tenant): RequestTenant,
+    client: Client,
     headers: HeaderMap,
     params: Params,
 ) -> Response {
@@ -67,7 +69,7 @@ pub(crate) async fn federate(
     }
     let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).take(1).collect();
     let format = negotiate(accept.first().unwrap_or(&""));
-    let mut samples = match newest_samples(&api, tenant, sets).await {
+    let mut samples = match newest_samples(&api, tenant, client, sets).await {
         Ok(samples) => samples,
         Err(fault) => {
             api.federation.errors.inc();
@@ -91,20 +93,31 @@ pub(crate) async fn federate(
 }
 
 /// The newest samples by name and labels, stale ones left out.
-async fn newest_samples(api: &Arc<Api>, tenant: Tenant, sets: Vec<Vec<Matcher>>) -> Result<Vec<Newest>, ApiError> {
+async fn newest_samples(
+    api: &Arc<Api>,
+    tenant: Tenant,
+    client: Client,
+    sets: Vec<Vec<Matcher>>,
+) -> Result<Vec<Newest>, ApiError> {
     if sets.is_empty() {
         return Ok(Vec::new());
     }
     let options = api.engine().options().clone();
-    let admission = api.queries.admit(options.timeout).await?;
     let now = api.parts.clock.now();
     let range = TimeRange { start: now.plus_ms(-options.lookback_delta_ms), end: now };
-    let (source, cancel) = (Arc::clone(&api.parts.source), CancelFlag::default());
-    let flag = cancel.clone();
-    let work = move || {
+    let source = Arc::clone(&api.parts.source);
+    let asked = Asked {
+        kind: "federate",
+        query: sets.iter().map(|set| selector_text(set)).collect::<Vec<_>>().join(" or "),
+        tenant: tenant.clone(),
+        times: Times::Instant(now),
+        timeout: options.timeout,
+        client,
+    };
+    let work = move |turn: &Turn| {
         let mut found = Vec::new();
         for matchers in &sets {
-            select(source.as_ref(), &tenant, matchers, range, &flag, &mut found)?;
+            select(source.as_ref(), &tenant, matchers, range, &turn.cancel, &mut found)?;
         }
         found.sort_unstable_by(|a, b| {
             let names = a.labels.metric_name().cmp(b.labels.metric_name());
@@ -113,7 +126,8 @@ async fn newest_samples(api: &Arc<Api>, tenant: Tenant, sets: Vec<Vec<Matcher>>)
         found.dedup_by(|a, b| a.labels == b.labels);
         Ok::<_, SourceError>(found)
     };
-    admission.run(cancel, work).await?.map_err(|fault| match fault {
+    let (found, _) = api.active_queries.run(&api.queries, asked, work).await?;
+    found.map_err(|fault| match fault {
         SourceError::Canceled => ApiError::new(ErrorKind::Canceled, fault.to_string()),
         _ => ApiError::internal(fault.to_string()),
     })
@@ -154,6 +168,11 @@ fn newest(buffer: &SampleBuffer) -> Option<(i64, SampleValue)> {
         }
         None => (!is_stale(buffer.values[last])).then(|| (timestamp, SampleValue::Float(buffer.values[last]))),
     }
+}
+
+fn selector_text(matchers: &[Matcher]) -> String {
+    let texts: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", texts.join(","))
 }
 
 /// Go's `http.Error`.

@@ -13,6 +13,7 @@ mod otlp;
 mod product;
 mod prom_admin;
 mod pushgateway;
+mod queries;
 mod remote_read;
 mod remote_write;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Parts, Readiness, Targets};
 use axum::Router;
@@ -68,6 +69,18 @@ impl Targets for FixedTargets {
     }
 }
 
+/// Sends requests without the API's store.
+pub(crate) struct Sender(Router);
+
+impl Sender {
+    pub(crate) async fn send(self, request: Request<Body>) -> Answer {
+        let response = self.0.oneshot(request).await.expect("the router never fails");
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
 /// An API and the directory of its store.
 pub(crate) struct App {
     pub(crate) api: Arc<Api>,
@@ -108,6 +121,7 @@ impl App {
             flags: BTreeMap::from([("query.timeout".to_owned(), "2m".to_owned())]),
             doors: DoorPolicy::new(Vec::new(), ".*").expect("a pattern"),
             max_concurrent_queries: 4,
+            slow_query: Duration::from_secs(10),
             corruptions: 0,
             memory_limit_bytes: None,
             retention_ms: 86_400_000,
@@ -148,10 +162,12 @@ impl App {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("the router never fails");
-        let (parts, body) = response.into_parts();
-        let body = axum::body::to_bytes(body, usize::MAX).await.expect("a whole body").to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        self.sender().send(request).await
+    }
+
+    /// What sends on its own.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender(self.router.clone())
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

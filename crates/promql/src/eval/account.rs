@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::engine::QueryError;
 
+/// What one sample counts in bytes.
+const SAMPLE_BYTES: usize = 16;
+
 /// Samples held in memory, with the limit and the highest level seen.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -19,6 +22,11 @@ impl Account {
 
     pub(crate) fn current(&self) -> usize {
         self.current.load(Ordering::Relaxed)
+    }
+
+    /// What the samples take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.current().saturating_mul(SAMPLE_BYTES)
     }
 
     pub(crate) fn peak(&self) -> usize {

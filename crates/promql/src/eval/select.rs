@@ -130,6 +130,8 @@ impl Evaluator<'_> {
             for index in batch * BATCH..count.min((batch + 1) * BATCH) {
                 work(index, &mut scratch, &mut out)?;
             }
+            query.progress.read(count.min((batch + 1) * BATCH) - batch * BATCH, out.stats.read.iter().sum());
+            query.progress.hold(query.account.bytes());
             Ok(out)
         };
         let batches = count.div_ceil(BATCH);
@@ -288,6 +290,7 @@ impl Evaluator<'_> {
             if weight > 0 {
                 query.account.take(weight)?;
                 self.stats.count(0, weight as u64);
+                query.progress.read(1, weight as u64);
                 result.push((MatrixSeries { labels: set.labels(index), floats, histograms }, false));
             }
         }
