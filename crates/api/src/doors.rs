@@ -17,7 +17,8 @@ use regex::Regex;
 use crate::state::Api;
 
 /// POST endpoints that only read.
-const READING_POSTS: [&str; 7] = [
+const READING_POSTS: [&str; 8] = [
+    "/api/afferent/v1/explain",
     "/api/v1/query",
     "/api/v1/query_range",
     "/api/v1/query_exemplars",

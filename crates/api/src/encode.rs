@@ -1,6 +1,8 @@
 //! Query results as JSON, written series by series while the client reads, so that a slow reader holds no thread and a
 //! big result is never held twice.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use model::SampleValue;
 use promql::engine::{MatrixSeries, QueryStats, StepStat, Value, VectorSample};
@@ -16,6 +18,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 pub(crate) struct QueryAnswer {
     value: Value,
     stats: Option<Vec<u8>>,
+    explanation: Option<Vec<u8>>,
     warnings: Vec<String>,
     infos: Vec<String>,
     next_series: usize,
@@ -24,7 +27,12 @@ pub(crate) struct QueryAnswer {
 
 impl QueryAnswer {
     pub(crate) fn new(value: Value, stats: Option<Vec<u8>>, warnings: Vec<String>, infos: Vec<String>) -> Self {
-        QueryAnswer { value, stats, warnings, infos, next_series: 0, done: false }
+        QueryAnswer { value, stats, explanation: None, warnings, infos, next_series: 0, done: false }
+    }
+
+    /// Puts an explanation, as JSON, behind the result.
+    pub(crate) fn explained(self, explanation: Vec<u8>) -> Self {
+        QueryAnswer { explanation: Some(explanation), ..self }
     }
 
     fn open(&self, out: &mut Vec<u8>) {
@@ -39,6 +47,10 @@ impl QueryAnswer {
         if let Some(stats) = &self.stats {
             out.extend_from_slice(br#","stats":"#);
             out.extend_from_slice(stats);
+        }
+        if let Some(explanation) = &self.explanation {
+            out.extend_from_slice(br#","explain":"#);
+            out.extend_from_slice(explanation);
         }
         out.push(b'}');
         close_envelope(out, &self.warnings, &self.infos);
@@ -104,6 +116,21 @@ impl ExactEnd for QueryAnswer {
     fn is_done(&self) -> bool {
         self.done
     }
+}
+
+/// What it takes to write a value.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EncodeCost {
+    pub(crate) bytes: u64,
+    pub(crate) time: Duration,
+}
+
+/// Writes a value for nobody, to see what that takes.
+pub(crate) fn cost_of(value: Value) -> (Value, EncodeCost) {
+    let since = Instant::now();
+    let mut answer = QueryAnswer::new(value, None, Vec::new(), Vec::new());
+    let bytes = answer.by_ref().map(|chunk| chunk.len() as u64).sum();
+    (answer.value, EncodeCost { bytes, time: since.elapsed() })
 }
 
 fn push_sample(out: &mut Vec<u8>, sample: &VectorSample) {

@@ -11,6 +11,7 @@ mod doors;
 mod encode;
 mod errors;
 mod escaping;
+mod explain;
 mod federate;
 mod gate;
 mod histogram_json;

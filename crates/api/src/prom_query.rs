@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::response::Response;
 use promql::engine::{QueryContext, QueryError, QueryResult, Value};
 
-use crate::answer::{Answer, TRUNCATED, success_chunks};
-use crate::encode::{QueryAnswer, stats_json};
+use crate::answer::{Answer, TRUNCATED, success, success_chunks};
+use crate::encode::{EncodeCost, QueryAnswer, cost_of, stats_json};
 use crate::errors::{ApiError, ErrorKind};
+use crate::explain::Explanation;
 use crate::params::{Params, parse_duration_ns, parse_time};
 use crate::queries::{Asked, Client, Times};
 use crate::state::Api;
@@ -25,6 +25,7 @@ struct QueryRequest {
     query: String,
     limit: usize,
     stats: String,
+    explain: bool,
     timeout: Option<Duration>,
     lookback_delta_ms: Option<i64>,
 }
@@ -36,9 +37,10 @@ pub(crate) async fn instant(
     params: Params,
 ) -> Answer {
     let limit = params.limit()?;
-    let at = params.time_or("time", api.parts.clock.now().ms())?;
+    let times = instant_times(&api, &params)?;
     let request = query_request(&params, limit)?;
-    run(&api, tenant, client, request, Times::Instant(at)).await
+    let answered = run(&api, "instant", tenant, client, &request, times).await?;
+    answer(answered, &request)
 }
 
 pub(crate) async fn range(
@@ -48,6 +50,30 @@ pub(crate) async fn range(
     params: Params,
 ) -> Answer {
     let limit = params.limit()?;
+    let times = range_times(&params)?;
+    let request = query_request(&params, limit)?;
+    let answered = run(&api, "range", tenant, client, &request, times).await?;
+    answer(answered, &request)
+}
+
+/// Answers what a query does instead of what it says; with `start`, as a range query.
+pub(crate) async fn explain(
+    State(api): State<Arc<Api>>,
+    tenant: RequestTenant,
+    client: Client,
+    params: Params,
+) -> Answer {
+    let times = if params.get("start").is_empty() { instant_times(&api, &params)? } else { range_times(&params)? };
+    let request = QueryRequest { explain: true, ..query_request(&params, 0)? };
+    let answered = run(&api, "explain", tenant, client, &request, times).await?;
+    success(&explanation(&answered))
+}
+
+fn instant_times(api: &Api, params: &Params) -> Result<Times, ApiError> {
+    Ok(Times::Instant(params.time_or("time", api.parts.clock.now().ms())?))
+}
+
+fn range_times(params: &Params) -> Result<Times, ApiError> {
     let start = parse_time(params.get("start")).map_err(|e| ApiError::parameter("start", e))?;
     let end = parse_time(params.get("end")).map_err(|e| ApiError::parameter("end", e))?;
     if end < start {
@@ -66,8 +92,7 @@ pub(crate) async fn range(
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
         ));
     }
-    let request = query_request(&params, limit)?;
-    run(&api, tenant, client, request, Times::Range { start, end, step_ms }).await
+    Ok(Times::Range { start, end, step_ms })
 }
 
 fn query_request(params: &Params, limit: usize) -> Result<QueryRequest, ApiError> {
@@ -87,16 +112,32 @@ fn query_request(params: &Params, limit: usize) -> Result<QueryRequest, ApiError
         }
     };
     let (query, stats) = (params.get("query").to_owned(), params.get("stats").to_owned());
-    Ok(QueryRequest { query, limit, stats, timeout, lookback_delta_ms })
+    let explain = matches!(params.get("explain"), "1" | "true");
+    Ok(QueryRequest { query, limit, stats, explain, timeout, lookback_delta_ms })
 }
 
-async fn run(api: &Arc<Api>, tenant: RequestTenant, client: Client, request: QueryRequest, times: Times) -> Answer {
+/// A query's result, and what it took besides.
+struct Answered {
+    result: QueryResult,
+    waited: Duration,
+    /// Where the query is to be explained.
+    encoding: EncodeCost,
+}
+
+async fn run(
+    api: &Arc<Api>,
+    kind: &'static str,
+    tenant: RequestTenant,
+    client: Client,
+    request: &QueryRequest,
+    times: Times,
+) -> Result<Answered, ApiError> {
     let longest = api.engine().options().timeout;
     let timeout = request.timeout.map_or(longest, |asked| asked.min(longest));
-    let kind = if matches!(times, Times::Instant(_)) { "instant" } else { "range" };
     let (query, tenant) = (request.query.clone(), tenant.0);
     let asked = Asked { kind, query: query.clone(), tenant: tenant.clone(), times, timeout, client };
-    let (lookback_delta_ms, per_step_stats) = (request.lookback_delta_ms, request.stats == "all");
+    let (lookback_delta_ms, per_step_stats, explain) =
+        (request.lookback_delta_ms, request.stats == "all", request.explain);
     let shared = Arc::clone(api);
     let answered = api.active_queries.run(&api.queries, asked, move |turn| {
         let context = QueryContext {
@@ -106,13 +147,20 @@ async fn run(api: &Arc<Api>, tenant: RequestTenant, client: Client, request: Que
             timeout: Some(timeout.saturating_sub(turn.waited)),
             per_step_stats,
             progress: turn.progress.clone(),
+            explain,
         };
         let result = evaluate(&shared, &context, &query, times);
         turn.ended(&result);
-        result
+        let mut result = result?;
+        let mut encoding = EncodeCost::default();
+        if explain {
+            (result.value, encoding) = cost_of(result.value);
+        }
+        Ok::<_, QueryError>((result, encoding))
     });
-    let (result, waited) = answered.await?;
-    result.map(|result| answer(result, &request, waited)).map_err(ApiError::from)
+    let (answered, waited) = answered.await?;
+    let (result, encoding) = answered?;
+    Ok(Answered { result, waited, encoding })
 }
 
 fn evaluate(api: &Api, context: &QueryContext, query: &str, times: Times) -> Result<QueryResult, QueryError> {
@@ -123,7 +171,15 @@ fn evaluate(api: &Api, context: &QueryContext, query: &str, times: Times) -> Res
     }
 }
 
-fn answer(result: QueryResult, request: &QueryRequest, waited: Duration) -> Response {
+fn explanation(answered: &Answered) -> Explanation {
+    let Answered { result, waited, encoding } = answered;
+    Explanation::new(result.explain.as_deref(), &result.stats, *waited, *encoding)
+}
+
+fn answer(answered: Answered, request: &QueryRequest) -> Answer {
+    let explained = request.explain.then(|| serde_json::to_vec(&explanation(&answered))).transpose();
+    let explained = explained.map_err(|e| ApiError::internal(e.to_string()))?;
+    let Answered { result, waited, .. } = answered;
     let (mut warnings, infos) = result.annotations.render(&request.query, MAX_ANNOTATIONS);
     let mut value = result.value;
     if request.limit > 0 && truncate(&mut value, request.limit) {
@@ -136,7 +192,11 @@ fn answer(result: QueryResult, request: &QueryRequest, waited: Duration) -> Resp
         ));
     }
     let stats = (!request.stats.is_empty()).then(|| stats_json(&result.stats, waited.as_secs_f64()));
-    success_chunks(QueryAnswer::new(value, stats, warnings, infos))
+    let mut answer = QueryAnswer::new(value, stats, warnings, infos);
+    if let Some(explained) = explained {
+        answer = answer.explained(explained);
+    }
+    Ok(success_chunks(answer))
 }
 
 /// Cuts vectors and matrices to `limit` series; true where something was cut.

@@ -129,6 +129,7 @@ fn tsdb_admin(api: &Arc<Api>) -> Router<Arc<Api>> {
 /// What none of the systems that are replaced has.
 fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
     Router::new()
+        .route("/explain", form(get(prom_query::explain).post(prom_query::explain)))
         .route("/queries", form(get(queries::all)))
         .route("/queries/{id}", form(get(queries::one).delete(queries::kill)))
         .route("/queries/{id}/kill", form(post(queries::kill)))

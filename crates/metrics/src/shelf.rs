@@ -48,6 +48,11 @@ impl View {
         self.blocks.iter().filter(move |b| b.entry().tenant == *tenant && b.entry().range.overlaps(&range))
     }
 
+    /// How many blocks a tenant has.
+    pub(crate) fn count_of(&self, tenant: &Tenant) -> u64 {
+        self.blocks.iter().filter(|b| b.entry().tenant == *tenant).count() as u64
+    }
+
     /// Deletions that concern a block.
     pub(crate) fn graves_of<'v>(&'v self, block: &'v Block) -> impl Iterator<Item = &'v Grave> {
         self.graves.iter().filter(|grave| grave.tombstone.concerns(block.entry()))

@@ -27,6 +27,6 @@ pub use sink::{
     AppendError, AppendFuture, AppendReport, ExemplarRow, RejectReason, Rejection, SampleSink, SeriesRef, WriteBatch,
     WriteRow,
 };
-pub use source::{LabelRequest, Projection, SelectRequest, SeriesSet, SeriesSource, SourceError};
+pub use source::{Footprint, LabelRequest, Projection, SelectRequest, SeriesSet, SeriesSource, SourceError};
 pub use tenant::{Tenant, TenantError};
 pub use time::{Clock, ManualClock, SystemClock, TimeRange, Timestamp};

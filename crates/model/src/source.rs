@@ -57,6 +57,25 @@ pub struct LabelRequest<'a> {
     pub limit: usize,
 }
 
+/// What a selection touches of stored data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Series that have samples in memory.
+    pub head_series: u64,
+    /// Blocks that hold selected series.
+    pub blocks_read: u64,
+    /// Blocks of the tenant that hold none in the range: for their span of time, or for their labels.
+    pub blocks_skipped: u64,
+    /// Rows of blocks (slices of series).
+    pub rows: u64,
+    /// Pages of samples that hold those rows.
+    pub pages_read: u64,
+    /// Pages of samples in the blocks that are read which hold none of them.
+    pub pages_skipped: u64,
+    /// Bytes of the pages that are read, as they are stored. Pages in the cache count too.
+    pub bytes: u64,
+}
+
 /// Selected series, in no particular order, each label set once.
 pub trait SeriesSet: Send + Sync {
     /// Number of series.
@@ -76,6 +95,11 @@ pub trait SeriesSet: Send + Sync {
     /// What the reader of an answer should know, such as stored data that was damaged and left out; as of the reads so far.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What reading all of the set touches, for `explain`; costs something, and nothing where nobody asks.
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
     }
 }
 

@@ -4,6 +4,7 @@
 //! pool where there is enough work); it blocks, so callers keep it off async threads.
 
 mod error;
+mod explain;
 mod progress;
 mod stats;
 mod value;
@@ -15,13 +16,14 @@ use std::time::{Duration, Instant};
 use model::{SeriesSource, Tenant, Timestamp};
 
 pub use error::QueryError;
+pub use explain::{ExplainNode, ExplainRead};
 pub use progress::Progress;
 pub use stats::{QueryStats, QueryTimings, StepStat};
 pub use value::{MatrixSeries, Value, VectorSample};
 
 use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
-use crate::eval::{Account, Evaluated, Evaluator, Query, Series, Steps, as_matrix, prepare};
+use crate::eval::{Account, Evaluated, Evaluator, Profile, Query, Series, Steps, as_matrix, prepare};
 use crate::parser::{ParseOptions, parse};
 
 /// How queries are read and evaluated. The default evaluates as Prometheus does without feature flags, and reads the whole
@@ -92,6 +94,8 @@ pub struct QueryContext {
     pub per_step_stats: bool,
     /// Tells how far the query has come while it runs.
     pub progress: Progress,
+    /// Note what each node does.
+    pub explain: bool,
 }
 
 /// What a query answers.
@@ -103,6 +107,8 @@ pub struct QueryResult {
     pub annotations: Annotations,
     /// What was read and how long it took.
     pub stats: QueryStats,
+    /// What each node did, where that was asked for.
+    pub explain: Option<Box<ExplainNode>>,
 }
 
 /// Evaluates queries.
@@ -183,6 +189,7 @@ impl Engine {
         let kind = parsed.value_type();
         let plan = to_plan(&parsed)?;
         let timeout = ctx.timeout.map_or(self.options.timeout, |t| t.min(self.options.timeout));
+        let profile = ctx.explain.then(Profile::default);
         let query = Query {
             text,
             source,
@@ -193,6 +200,7 @@ impl Engine {
             lookback_ms: ctx.lookback_delta_ms.filter(|l| *l > 0).unwrap_or(self.options.lookback_delta_ms),
             account: Account::new(self.options.max_samples),
             progress: &ctx.progress,
+            profile: profile.as_ref(),
         };
         timings.prepare = prepare_begin.elapsed();
 
@@ -210,7 +218,9 @@ impl Engine {
         timings.eval_total = prepare_begin.elapsed();
         timings.total = begin.elapsed();
         let stats = QueryStats::collect(&evaluator.stats, steps, query.account.peak(), ctx.per_step_stats, timings);
-        Ok(QueryResult { value, annotations: evaluator.notes, stats })
+        let annotations = evaluator.notes;
+        let explain = profile.and_then(Profile::finish).map(Box::new);
+        Ok(QueryResult { value, annotations, stats, explain })
     }
 }
 

@@ -15,6 +15,7 @@ mod grouping;
 mod info;
 mod matching;
 mod prepare;
+mod profile;
 mod range_call;
 mod rank;
 mod select;
@@ -32,6 +33,7 @@ use model::{SeriesSource, Tenant};
 pub(crate) use account::{Account, SampleStats};
 pub(crate) use finish::drop_reserved;
 pub(crate) use prepare::prepare;
+pub(crate) use profile::Profile;
 pub(crate) use series::{Series, Steps, is_present};
 pub(crate) use subquery::as_matrix;
 pub(crate) use windows::Window;
@@ -58,6 +60,8 @@ pub(crate) struct Query<'q> {
     pub(crate) lookback_ms: i64,
     pub(crate) account: Account,
     pub(crate) progress: &'q Progress,
+    /// Where the query is to be explained.
+    pub(crate) profile: Option<&'q Profile>,
 }
 
 impl Query<'_> {
@@ -115,9 +119,16 @@ impl<'q> Evaluator<'q> {
         let before = self.query.account.current();
         let buckets = self.buckets;
         self.buckets = buckets.below(expr);
+        let profile = self.query.profile.filter(|_| profile::is_noted(expr));
+        if let Some(profile) = profile {
+            profile.open(self.query, expr, self.steps);
+        }
         let value = stacker::maybe_grow(STACK_RESERVE, STACK_PIECE, || self.eval_node(expr));
         self.buckets = buckets;
         let value = value?;
+        if let Some(profile) = profile {
+            profile.close(&value);
+        }
         let held = match &value {
             Evaluated::Scalar(column) => column.len(),
             Evaluated::Vector(series) => series.iter().map(Series::samples).sum(),

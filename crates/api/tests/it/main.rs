@@ -5,6 +5,7 @@
 mod cancel;
 mod cases;
 mod doors;
+mod explain;
 mod federate;
 mod hostile;
 mod influx;

@@ -30,6 +30,7 @@ mod samples;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod touched;
 mod writer;
 
 pub(crate) use blocks::catalogue::BlockEntry;

@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{Labels, Projection, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange};
+use model::{Footprint, Labels, Projection, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange};
 use parking_lot::Mutex;
 
 use crate::block::Block;
@@ -105,6 +105,8 @@ struct Selection {
     /// Of those that are not in the head.
     labels: Vec<Labels>,
     wanted: Wanted,
+    /// Blocks of the tenant, whatever their time.
+    blocks_of_tenant: u64,
 }
 
 /// Finds series.
@@ -119,7 +121,8 @@ pub(crate) fn select(reader: Reader, request: &SelectRequest<'_>) -> Result<Box<
     let mut joined = join::join(&reader, &blocks, head)?;
     let labels = labels::read(&reader, &blocks, &mut joined, request.projection)?;
     let Joined { entries, sources } = joined;
-    Ok(Box::new(Selection { reader, blocks, entries, sources, labels, wanted }))
+    let blocks_of_tenant = reader.view.count_of(request.tenant);
+    Ok(Box::new(Selection { reader, blocks, entries, sources, labels, wanted, blocks_of_tenant }))
 }
 
 impl Selection {
@@ -175,5 +178,23 @@ impl SeriesSet for Selection {
 
     fn warnings(&self) -> Vec<String> {
         self.reader.warnings.lock().iter().cloned().collect()
+    }
+
+    fn footprint(&self) -> Footprint {
+        let blocks_read = self.blocks.len() as u64;
+        let mut sum = Footprint {
+            head_series: self.entries.iter().filter(|entry| entry.slot != NONE).count() as u64,
+            blocks_read,
+            blocks_skipped: self.blocks_of_tenant - blocks_read,
+            rows: self.sources.len() as u64,
+            ..Footprint::default()
+        };
+        // A block that is damaged there was noted when it was read.
+        for touched in self.blocks.iter().filter_map(|rows| rows.block.touched(&rows.rows).ok()) {
+            sum.pages_read += touched.pages;
+            sum.pages_skipped += touched.other_pages;
+            sum.bytes += touched.bytes;
+        }
+        sum
     }
 }

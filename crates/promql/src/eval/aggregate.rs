@@ -137,8 +137,25 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Hands the operand's series on, in portions where its kind allows it, with only the labels that the grouping reads.
     fn stream_vector(&mut self, aggregate: &Aggregate, sink: Sink<'_>) -> Result<(), QueryError> {
+        let (query, steps, operand) = (self.query, self.steps, &*aggregate.expr);
+        let streams = match operand {
+            Expr::Vector(_) => true,
+            Expr::Call(call) => {
+                can_stream(call, query.options.delayed_name_removal) && range_function(call.func.name).is_some()
+            }
+            _ => false,
+        };
+        match query.profile.filter(|_| streams) {
+            None => self.stream_operand(aggregate, sink),
+            Some(profile) => {
+                profile.note_stream(query, operand, steps, sink, |sink| self.stream_operand(aggregate, sink))
+            }
+        }
+    }
+
+    /// Hands the operand's series on, in portions where its kind allows it, with only the labels that the grouping reads.
+    fn stream_operand(&mut self, aggregate: &Aggregate, sink: Sink<'_>) -> Result<(), QueryError> {
         // Annotations name the metric and its type.
         let projected = |name: Option<&str>, noted: &[&str]| {
             name?;

@@ -1,6 +1,7 @@
 //! Reading series from the source: each is decoded once and swept over all steps, many series in parallel.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use model::{
     FloatHistogram, MatchOp, Projection, SampleBuffer, SampleValue, SelectRequest, SeriesSet, TimeRange, is_stale,
@@ -103,7 +104,10 @@ impl<'q> Query<'q> {
         projection: Option<&Projection>,
     ) -> Result<Box<dyn SeriesSet + 'q>, QueryError> {
         let request = SelectRequest { tenant: self.tenant, matchers: &selector.matchers, range, projection };
-        Ok(self.source.select(&request)?)
+        let Some(profile) = self.profile else { return Ok(self.source.select(&request)?) };
+        let since = Instant::now();
+        let set = self.source.select(&request)?;
+        Ok(profile.watch(set, selector, &request, since.elapsed()))
     }
 }
 

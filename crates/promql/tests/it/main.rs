@@ -4,6 +4,7 @@
 
 mod differential;
 mod engine;
+mod explain;
 mod fuzz;
 mod generate;
 mod promqltest;
