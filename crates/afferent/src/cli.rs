@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Check files before they are put to work.
     #[command(subcommand)]
     Check(CheckWhat),
+    /// Run tests of queries.
+    #[command(subcommand)]
+    Test(TestWhat),
     /// Ask a running server and print the answer.
     #[command(subcommand)]
     Query(QueryLanguage),
@@ -124,6 +127,17 @@ pub(crate) enum CheckWhat {
     /// Check Prometheus configuration files. Exit status 1 if any of them has an error.
     Config {
         /// Files, or directories that hold prometheus-config.yaml or prometheus.yml.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TestWhat {
+    /// Run Prometheus' test language for PromQL (.test files): series, queries, and what they must answer. Prints each failure
+    /// with its file and line, and last how many evaluations passed and failed. Exit status 1 if any failed.
+    Promql {
+        /// Files, or directories that hold .test files.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },

@@ -17,6 +17,7 @@ mod settings;
 mod status;
 mod table;
 mod targets;
+mod test;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Serve(args) => serve::run(*args).await.map(|()| true),
             Command::Check(args) => check::run(&args),
+            Command::Test(what) => in_the_background(move || test::run(&what)).await,
             Command::Query(QueryLanguage::Promql(args)) => query::run(&args).await.map(|()| true),
             Command::Status(args) => status::run(&args).await,
             Command::Import(what) => in_the_background(move || import::run(&what)).await.map(|()| true),
@@ -55,7 +57,9 @@ fn main() -> ExitCode {
 }
 
 /// Work that blocks and may itself wait for a runtime of its own.
-async fn in_the_background(work: impl FnOnce() -> anyhow::Result<()> + Send + 'static) -> anyhow::Result<()> {
+async fn in_the_background<T: Send + 'static>(
+    work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
+) -> anyhow::Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
 

@@ -38,8 +38,45 @@ fn check_config_names_the_place() {
 }
 
 #[test]
+fn promql_tests_say_what_failed_and_how_many() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let load = "load 1m\n  a 1 2 3\n\n";
+    let good = write(
+        "a.test",
+        &format!("{load}eval instant at 1m a\n  a 2\n\neval range from 0 to 2m step 1m a\n  a 1 2 3\n"),
+    );
+    let bad = write("b.test", &format!("{load}eval instant at 1m a\n  a 5\n\neval instant at 2m a\n  a 3\n"));
+    let output = afferent(&["test", "promql", &good]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "2 passed, 0 failed\n"));
+    let output = afferent(&["test", "promql", &good, &bad]);
+    assert_eq!(output.status.code(), Some(1));
+    let (failures, last) = (stdout(&output), "3 passed, 1 failed\n");
+    assert!(failures.ends_with(last), "{failures}");
+    for part in [&format!("{bad}:4: a"), "expected:", "got:"] {
+        assert!(failures.contains(part), "{part}: {failures}");
+    }
+    let whole = afferent(&["test", "promql", directory.path().to_str().unwrap(), "/nonexistent.test"]);
+    assert_eq!(whole.status.code(), Some(1));
+    assert!(stdout(&whole).ends_with("3 passed, 2 failed\n"), "{}", stdout(&whole));
+    assert!(stdout(&whole).contains("/nonexistent.test: "), "{}", stdout(&whole));
+}
+
+#[test]
 fn wrong_usage_is_exit_status_2() {
-    for args in [&[][..], &["serve", "--nonsense"], &["query"], &["query", "promql"], &["check", "config"], &["what"]] {
+    for args in [
+        &[][..],
+        &["serve", "--nonsense"],
+        &["query"],
+        &["query", "promql"],
+        &["check", "config"],
+        &["test", "promql"],
+        &["what"],
+    ] {
         assert_eq!(afferent(args).status.code(), Some(2), "{args:?}");
     }
     for args in [&["--help"][..], &["serve", "--help"], &["version"]] {
