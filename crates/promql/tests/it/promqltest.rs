@@ -1,8 +1,9 @@
 //! Runs Prometheus' own test files, where they are at hand, and ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use promql::ast::{AggregateOp, FUNCTIONS};
 use promql::testing::{Report, run_file, run_text, suite_engine};
 
 /// For each file of Prometheus' suite how many evaluations pass: it may only grow.
@@ -117,4 +118,18 @@ fn wrong_expectations_fail() {
         let text = failure.to_string();
         assert!(text.contains(said), "{case}\n{text}");
     }
+}
+
+#[test]
+fn every_function_and_aggregation_has_a_case_of_ours() {
+    let mut words = BTreeSet::new();
+    for path in test_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")) {
+        let text = std::fs::read_to_string(path).unwrap();
+        for line in text.lines().filter(|line| line.starts_with("eval")) {
+            words.extend(line.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned));
+        }
+    }
+    let functions = FUNCTIONS.iter().map(|f| f.name).chain(AggregateOp::ALL.iter().map(|op| op.as_str()));
+    let missing: Vec<&str> = functions.filter(|name| !words.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
