@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use api::{ConfigSnapshot, HttpMetrics};
+use api::{ConfigSnapshot, HttpMetrics, Notifications, RELOAD_FAILED};
 use config::PrometheusConfig;
 use model::Clock;
 use parking_lot::{Mutex, RwLock};
@@ -22,6 +22,7 @@ pub(crate) struct Reloader {
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) snapshot: Arc<RwLock<ConfigSnapshot>>,
     pub(crate) metrics: HttpMetrics,
+    pub(crate) notifications: Arc<Notifications>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What was in force last; also keeps two reloads from overlapping.
     pub(crate) current: Mutex<PrometheusConfig>,
@@ -46,6 +47,7 @@ impl Reloader {
             last_reload_ok: true,
         };
         self.metrics.config_reload_ok.set(1);
+        self.notifications.remove(RELOAD_FAILED);
         self.metrics.config_reload_seconds.set(loaded_at.seconds());
         Ok(())
     }
@@ -62,6 +64,7 @@ impl Reloader {
             Ok(loaded) => loaded,
             Err(reasons) => {
                 self.metrics.config_reload_ok.set(0);
+                self.notifications.add(RELOAD_FAILED);
                 self.metrics.config_reload_failures.inc();
                 self.snapshot.write().last_reload_ok = false;
                 error!(file, reasons, "the configuration was not reloaded, the one before stays in force");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Parts, Readiness};
+use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Notifications, Parts, Readiness};
 use blocks::files::{FileStore, RemoteFiles, RemoteOptions};
 use collect::host::Host;
 use config::{PrometheusConfig, RetentionRule};
@@ -118,6 +118,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args))));
     let snapshot = Arc::new(RwLock::new(ConfigSnapshot::default()));
+    let notifications = Notifications::new(clock.clone());
     let reloader = Arc::new(Reloader {
         file: file.clone(),
         address,
@@ -126,6 +127,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         engine: engine.clone(),
         snapshot: snapshot.clone(),
         metrics: http_metrics.clone(),
+        notifications: notifications.clone(),
         clock: clock.clone(),
         current: Mutex::new(loaded.config.clone()),
     });
@@ -152,6 +154,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         quit: args.enable_lifecycle.then(|| Box::new(move || quit.cancel()) as Box<dyn Fn() + Send + Sync>),
         flags: flags(&args),
         doors,
+        notifications,
         max_concurrent_queries: args.query_max_concurrency,
         slow_query: args.query_slow_threshold,
         corruptions: recovery.damaged_records + recovery.quarantined_files.len() as u64,

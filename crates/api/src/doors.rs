@@ -17,7 +17,7 @@ use regex::Regex;
 use crate::state::Api;
 
 /// POST endpoints that only read.
-const READING_POSTS: [&str; 8] = [
+const READING_POSTS: [&str; 11] = [
     "/api/afferent/v1/explain",
     "/api/v1/query",
     "/api/v1/query_range",
@@ -25,6 +25,9 @@ const READING_POSTS: [&str; 8] = [
     "/api/v1/format_query",
     "/api/v1/parse_query",
     "/api/v1/labels",
+    "/api/v1/search/label_names",
+    "/api/v1/search/label_values",
+    "/api/v1/search/metric_names",
     "/api/v1/series",
 ];
 

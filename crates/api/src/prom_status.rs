@@ -20,6 +20,11 @@ use crate::time_text::rfc3339;
 /// Most entries that a list of `/api/v1/status/tsdb` may have.
 const MAX_TOP: usize = 10_000;
 
+const BINARY_OPERATORS: [&str; 21] = [
+    "!=", "%", "*", "+", "-", "/", "</", "<", "<=", "==", ">", ">/", ">=", "^", "and", "atan2", "or", "unless", "=~",
+    "!~", "@",
+];
+
 /// Prometheus' fields, and `application`, by which Grafana tells the systems that speak this API apart.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -163,6 +168,63 @@ pub(crate) async fn tsdb(State(api): State<Arc<Api>>, tenant: RequestTenant, par
 }
 
 #[derive(Serialize)]
+struct Blocks {
+    blocks: Vec<BlockMeta>,
+}
+
+/// Prometheus' `meta.json` of a block; `ulid` is our file's name.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockMeta {
+    ulid: String,
+    min_time: i64,
+    max_time: i64,
+    stats: BlockStats,
+    compaction: Compaction,
+    version: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockStats {
+    num_samples: u64,
+    num_series: u64,
+    num_chunks: u64,
+    size_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Compaction {
+    level: u32,
+    sources: Vec<String>,
+}
+
+/// The tenant's blocks. A row of ours is what a chunk is there, the end of a block's time is the first moment after it, and
+/// levels begin with 1.
+pub(crate) async fn tsdb_blocks(State(api): State<Arc<Api>>, tenant: RequestTenant) -> Answer {
+    let mut blocks = api.parts.store.blocks();
+    blocks.retain(|block| block.tenant == tenant.0);
+    blocks.sort_by_key(|block| block.range.start);
+    let meta = |block: &metrics::BlockEntry| {
+        let ulid = block.file_name().trim_end_matches(".parquet").to_owned();
+        BlockMeta {
+            min_time: block.range.start.ms(),
+            max_time: block.range.end.ms() + 1,
+            stats: BlockStats {
+                num_samples: block.samples,
+                num_series: block.series,
+                num_chunks: block.rows,
+                size_bytes: block.bytes,
+            },
+            compaction: Compaction { level: u32::from(block.level) + 1, sources: vec![ulid.clone()] },
+            version: 1,
+            ulid,
+        }
+    };
+    success(&Blocks { blocks: blocks.iter().map(meta).collect() })
+}
+
+#[derive(Serialize)]
 struct WalReplay {
     min: u64,
     max: u64,
@@ -178,19 +240,49 @@ pub(crate) async fn wal_replay() -> Answer {
 pub(crate) async fn features(State(api): State<Arc<Api>>) -> Answer {
     let on = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), true)).collect::<BTreeMap<_, _>>();
     let mut of_api = on(&[
+        "admin",
+        "exclude_alerts",
         "label_values_match",
         "otlp_write_receiver",
         "query_stats",
         "query_warnings",
         "remote_write_receiver",
+        "search",
+        "search_fuzz_alg_jarowinkler",
+        "search_fuzz_alg_subsequence",
         "time_range_labels",
         "time_range_series",
     ]);
     of_api.insert("lifecycle".to_owned(), api.parts.quit.is_some());
-    for absent in ["admin", "search"] {
+    for absent in ["openapi_3.1", "openapi_3.2"] {
         of_api.insert(absent.to_owned(), false);
     }
+    let mut of_promql = on(&[
+        "anchored",
+        "at_modifier",
+        "duration_expr",
+        "fill",
+        "fill_left",
+        "fill_right",
+        "negative_offset",
+        "per_query_lookback_delta",
+        "per_step_stats",
+        "smoothed",
+        "subqueries",
+    ]);
+    let options = api.engine().options().clone();
+    of_promql.insert("delayed_name_removal".to_owned(), options.delayed_name_removal);
+    of_promql.insert("type_and_unit_labels".to_owned(), options.type_and_unit_labels);
+    of_promql.insert("use_start_timestamps".to_owned(), options.use_start_timestamps);
+    let of_store = on(&["exemplar_storage", "native_histograms"]);
     let functions = FUNCTIONS.iter().map(|f| (f.name.to_owned(), true)).collect();
-    let aggregations = AggregateOp::ALL.iter().map(|op| (op.as_str().to_owned(), true)).collect();
-    success(&BTreeMap::from([("api", of_api), ("promql_functions", functions), ("promql_operators", aggregations)]))
+    let aggregations = AggregateOp::ALL.iter().map(|op| op.as_str());
+    let operators = aggregations.chain(BINARY_OPERATORS).map(|op| (op.to_owned(), true)).collect();
+    success(&BTreeMap::from([
+        ("api", of_api),
+        ("promql", of_promql),
+        ("promql_functions", functions),
+        ("promql_operators", operators),
+        ("tsdb", of_store),
+    ]))
 }

@@ -77,6 +77,42 @@ impl<'a> From<&'a DroppedTarget> for DroppedView<'a> {
     }
 }
 
+#[derive(Serialize)]
+struct ConfigText {
+    yaml: String,
+}
+
+/// The configuration of one job, as it is in force, without secrets.
+pub(crate) async fn scrape_pool_config(State(api): State<Arc<Api>>, params: Params) -> Answer {
+    let pool = params.get("scrapePool");
+    if pool.is_empty() {
+        return Err(ApiError::bad_data("no scrapePool parameter provided"));
+    }
+    let config = api.parts.config.read().yaml.clone();
+    let yaml = job_section(&config, pool).ok_or_else(|| {
+        let pool = model::float::go_quote(pool);
+        ApiError::bad_data(format!("error retrieving scrape config: scrape pool {pool} not found"))
+    })?;
+    success(&ConfigText { yaml })
+}
+
+/// The entry of `scrape_configs` with this name, as a mapping of its own. Reads what we have written ourselves: two spaces for
+/// each level, and the name first.
+fn job_section(config: &str, job: &str) -> Option<String> {
+    let lines = config.lines().skip_while(|line| *line != "scrape_configs:").skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| line.starts_with([' ', '-'])).collect();
+    let indent = lines.first()?.find('-')?;
+    let begins = |line: &str| line.get(indent..).is_some_and(|rest| rest.starts_with("- "));
+    let named = |line: &&str| {
+        let name = line.get(indent + 2..).and_then(|rest| rest.strip_prefix("job_name:"));
+        begins(line) && name.is_some_and(|name| name.trim().trim_matches(['"', '\'']) == job)
+    };
+    let from = lines.iter().position(named)?;
+    let length = 1 + lines[from + 1..].iter().take_while(|line| !begins(line)).count();
+    let section = lines[from..from + length].iter().map(|line| line.get(indent + 2..).unwrap_or_default());
+    Some(section.map(|line| format!("{line}\n")).collect())
+}
+
 pub(crate) async fn targets(State(api): State<Arc<Api>>, params: Params) -> Answer {
     let state = params.get("state").to_lowercase();
     let pool = params.get("scrapePool");

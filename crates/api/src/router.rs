@@ -18,8 +18,9 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, federate, influx, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules,
-    prom_status, prom_targets, pushgateway, queries, remote_read, remote_write, self_metrics, ui,
+    admin, doors, federate, influx, notifications, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse,
+    prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read, remote_write, search,
+    self_metrics, self_metrics_json, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -95,6 +96,7 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/metrics", form(get(pushgateway::metrics)))
         .route("/status", form(get(pushgateway::status)))
         .route("/scrape_pools", form(get(prom_targets::scrape_pools)))
+        .route("/scrape_pools/config", form(get(prom_targets::scrape_pool_config)))
         .route("/targets", form(get(prom_targets::targets)))
         .route("/targets/metadata", form(get(prom_targets::target_metadata)))
         .route("/targets/relabel_steps", form(get(prom_targets::relabel_steps)))
@@ -107,10 +109,17 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/status/runtimeinfo", form(get(prom_status::runtime_info)))
         .route("/status/buildinfo", form(get(prom_status::build_info)))
         .route("/status/tsdb", form(get(prom_status::tsdb)))
+        .route("/status/tsdb/blocks", form(get(prom_status::tsdb_blocks)))
+        .route("/status/self_metrics", form(get(self_metrics_json::self_metrics)))
         .route("/features", form(get(prom_status::features)))
+        .route("/search/metric_names", form(get(search::metric_names).post(search::metric_names)))
+        .route("/search/label_names", form(get(search::label_names).post(search::label_names)))
+        .route("/search/label_values", form(get(search::label_values).post(search::label_values)))
         .nest("/admin/tsdb", tsdb_admin(api))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
-        // Answered while the server is starting, too.
+        // Answered while the server is starting or stopping, too.
+        .route("/notifications", form(get(notifications::list)))
+        .route("/notifications/live", form(get(notifications::live)))
         .route("/status/walreplay", form(get(prom_status::wal_replay)))
         .fallback(unknown_endpoint)
         .layer(from_fn_with_state(api.clone(), doors::cors))

@@ -18,6 +18,7 @@ use crate::federate::FederationMetrics;
 use crate::gate::Gate;
 use crate::ingest::push_metrics::PushMetrics;
 use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
+use crate::notifications::{self, Notifications};
 use crate::otlp::Otlp;
 use crate::pushgateway::Pushgateway;
 use crate::queries::{ActiveQueries, QueryMetrics};
@@ -91,6 +92,8 @@ pub struct Parts {
     pub flags: BTreeMap<String, String>,
     /// Who may ask, by name and origin.
     pub doors: DoorPolicy,
+    /// What an operator should know; the binary adds what it knows of the configuration.
+    pub notifications: Arc<Notifications>,
     /// Queries that may run at a time.
     pub max_concurrent_queries: usize,
     /// Queries that take longer are logged.
@@ -137,6 +140,8 @@ impl Api {
         pushes.register(&mut parts.registry);
         let pushed = parts.data_dir.join("pushgateway");
         let pushgateway = Pushgateway::open(pushed, parts.clock.clone(), intake.clone(), pushes.clone());
+        parts.notifications.register(&mut parts.registry);
+        parts.notifications.add(notifications::STARTING);
         let federation = FederationMetrics::default();
         federation.register(&mut parts.registry);
         let query_metrics = QueryMetrics::new(concurrency);
@@ -164,6 +169,15 @@ impl Api {
     pub fn set_readiness(&self, readiness: Readiness) {
         self.readiness.store(readiness as u8, Ordering::Release);
         self.parts.http_metrics.ready.set(i64::from(readiness == Readiness::Ready));
+        let told = &self.parts.notifications;
+        match readiness {
+            Readiness::Starting => told.add(notifications::STARTING),
+            Readiness::Ready => told.remove(notifications::STARTING),
+            Readiness::Stopping => {
+                told.add(notifications::STOPPING);
+                told.close();
+            }
+        }
     }
 
     /// Writes what is kept of the Pushgateway's groups into the store, as [`crate::write_pushed_groups`] does again and again.

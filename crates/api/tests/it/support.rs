@@ -105,6 +105,7 @@ impl App {
         http_metrics.register(&mut registry);
         api::register_process_metrics(&mut registry);
         let source: Arc<dyn SeriesSource> = Arc::new(MemorySource::from_text(SERIES));
+        let notifications = api::Notifications::new(clock.clone());
         let mut parts = Parts {
             source,
             engine: Arc::new(RwLock::new(Engine::new(EngineOptions::default()))),
@@ -120,6 +121,7 @@ impl App {
             quit: None,
             flags: BTreeMap::from([("query.timeout".to_owned(), "2m".to_owned())]),
             doors: DoorPolicy::new(Vec::new(), ".*").expect("a pattern"),
+            notifications,
             max_concurrent_queries: 4,
             slow_query: Duration::from_secs(10),
             corruptions: 0,
