@@ -64,7 +64,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ON|OFF", default_value = "on", env = "AFFERENT_CLASSIC_PORTS")]
     pub(crate) classic_ports: Switch,
 
-    /// Memory budget, such as 512MiB or 2GiB. At the limit, writes are answered with "try again later".
+    /// Memory budget, such as 512MiB or 2GiB. At the limit, writes and queries are answered with "try again later".
+    /// Default: 60 % of what the machine or the control group has.
     #[arg(long, value_name = "SIZE", env = "AFFERENT_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
 

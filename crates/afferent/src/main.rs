@@ -8,6 +8,7 @@ mod data_dir;
 mod export;
 mod import;
 mod logging;
+mod memory;
 mod offline;
 mod open_files;
 mod query;

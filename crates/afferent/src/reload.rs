@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use api::{ConfigSnapshot, HttpMetrics, Notifications, RELOAD_FAILED};
 use config::PrometheusConfig;
+use metrics::Store;
 use model::Clock;
 use parking_lot::{Mutex, RwLock};
 use promql::engine::{Engine, EngineOptions};
@@ -19,6 +20,7 @@ pub(crate) struct Reloader {
     pub(crate) address: SocketAddr,
     pub(crate) manager: Arc<Manager>,
     pub(crate) senders: Arc<Senders>,
+    pub(crate) store: Arc<Store>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) snapshot: Arc<RwLock<ConfigSnapshot>>,
     pub(crate) metrics: HttpMetrics,
@@ -34,6 +36,7 @@ impl Reloader {
         Senders::check(config).map_err(|e| e.to_string())?;
         self.manager.apply(config).map_err(|e| e.to_string())?;
         self.senders.apply(config).map_err(|e| e.to_string())?;
+        self.store.set_limits(crate::settings::limits(config));
         let options = self.engine.read().options().clone();
         let no_step_subquery_interval_ms = config.global.evaluation_interval.ms();
         *self.engine.write() = Engine::new(EngineOptions { no_step_subquery_interval_ms, ..options });

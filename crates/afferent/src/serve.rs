@@ -16,7 +16,7 @@ use metrics::{RecoveryReport, Store, StoreOptions};
 use model::{Clock, SampleSink, SystemClock, Tenant};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use promql::engine::{Engine, EngineOptions};
+use promql::engine::{Engine, EngineOptions, QueryMemory};
 use remote::{Forwarding, Senders, SendersOptions};
 use scrape::Manager;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,6 +25,7 @@ use tracing::{info, warn};
 
 use crate::classic_ports::{self, ClassicPort};
 use crate::cli::{ServeArgs, Switch};
+use crate::memory::Budget;
 use crate::reload::Reloader;
 use crate::targets::ScrapeTargets;
 use crate::{check, data_dir, logging, open_files, settings};
@@ -35,10 +36,6 @@ const REQUEST_GRACE: Duration = Duration::from_secs(3);
 const DEFAULT_RETENTION_MS: i64 = 15 * 24 * 3600 * 1000;
 /// Most bytes that wait on disk for receivers of remote write that are away.
 const OUTBOX_BYTES: u64 = 8 << 30;
-/// The share of the memory budget that the head may fill; the rest is for queries, scrapes and the process itself.
-const HEAD_SHARE: f64 = 0.6;
-/// The share that cached pages of blocks may take.
-const BLOCK_CACHE_SHARE: f64 = 0.1;
 
 /// Signals that the server understands.
 struct Signals {
@@ -88,7 +85,9 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let _data = data_dir::lock(&args.data)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut options = store_options(&args, &loaded.config);
+    let budget = Budget::of(args.memory);
+    let query_memory = QueryMemory::new(budget.queries as usize, budget.one_query as usize);
+    let mut options = store_options(&budget, &loaded.config);
     let bucket = bucket(&args)?;
     options.files = bucket.clone().map(|bucket| bucket as Arc<dyn FileStore>);
     let retention_ms = options.retention_ms;
@@ -116,7 +115,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     senders.register(&mut registry);
     api::register_process_metrics(&mut registry);
 
-    let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args))));
+    let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args, query_memory))));
     let snapshot = Arc::new(RwLock::new(ConfigSnapshot::default()));
     let notifications = Notifications::new(clock.clone());
     let reloader = Arc::new(Reloader {
@@ -124,6 +123,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         address,
         manager: manager.clone(),
         senders: senders.clone(),
+        store: store.clone(),
         engine: engine.clone(),
         snapshot: snapshot.clone(),
         metrics: http_metrics.clone(),
@@ -158,7 +158,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         max_concurrent_queries: args.query_max_concurrency,
         slow_query: args.query_slow_threshold,
         corruptions: recovery.damaged_records + recovery.quarantined_files.len() as u64,
-        memory_limit_bytes: args.memory,
+        memory_limit_bytes: Some(budget.total),
         retention_ms,
         data_dir: args.data.clone(),
     });
@@ -276,7 +276,7 @@ fn sink(store: &Arc<Store>, senders: &Arc<Senders>) -> Arc<dyn SampleSink> {
     Arc::new(Forwarding::new(store.clone(), senders.clone(), Arc::new(known)))
 }
 
-fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {
+fn store_options(budget: &Budget, config: &PrometheusConfig) -> StoreOptions {
     let mut options = StoreOptions::default();
     let storage = &config.storage;
     if let Some(window) = storage.tsdb.out_of_order_time_window {
@@ -288,10 +288,9 @@ fn store_options(args: &ServeArgs, config: &PrometheusConfig) -> StoreOptions {
     options.max_block_bytes = (max_bytes > 0).then_some(max_bytes);
     options.retention_rules = config.retention.iter().map(retention_rule).collect();
     options.exemplar_capacity = usize::try_from(storage.exemplars.max_exemplars).unwrap_or(0);
-    options.memory_limit_bytes = args.memory.map(|bytes| (bytes as f64 * HEAD_SHARE) as u64);
-    if let Some(bytes) = args.memory {
-        options.block_cache_bytes = (bytes as f64 * BLOCK_CACHE_SHARE) as usize;
-    }
+    options.memory_limit_bytes = Some(budget.head);
+    options.block_cache_bytes = budget.block_cache as usize;
+    options.limits = settings::limits(config);
     options
 }
 
@@ -314,10 +313,11 @@ fn retention_rule(rule: &RetentionRule) -> metrics::RetentionRule {
     }
 }
 
-fn engine_options(args: &ServeArgs) -> EngineOptions {
+fn engine_options(args: &ServeArgs, memory: Arc<QueryMemory>) -> EngineOptions {
     EngineOptions {
         lookback_delta_ms: args.query_lookback_delta.as_millis() as i64,
         max_samples: args.query_max_samples,
+        memory,
         timeout: args.query_timeout,
         ..EngineOptions::default()
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use config::{ConfigErrors, Environment, Loaded, PrometheusConfig};
+use metrics::{LimitTable, TenantLimits};
 
 /// Names looked for in a directory, the first that exists wins.
 const FILE_NAMES: [&str; 3] = ["prometheus-config.yaml", "prometheus.yml", "prometheus.yaml"];
@@ -46,6 +47,25 @@ pub(crate) fn environment(address: Option<SocketAddr>) -> Environment {
 /// Reads and validates a file.
 pub(crate) fn load(file: &Path, address: Option<SocketAddr>) -> Result<Loaded<PrometheusConfig>, ConfigErrors> {
     config::load(file, &environment(address))
+}
+
+/// The limits of tenants as the store takes them.
+pub(crate) fn limits(config: &PrometheusConfig) -> LimitTable {
+    let size = |n: Option<u64>| n.filter(|n| *n > 0).map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    let time = |t: Option<config::Millis>| t.filter(|t| !t.is_zero()).map(config::Millis::ms);
+    let limits = |given: &config::TenantLimits| TenantLimits {
+        series: size(given.max_series),
+        label_names: size(given.max_label_names_per_series),
+        label_name_bytes: size(given.max_label_name_length),
+        label_value_bytes: size(given.max_label_value_length),
+        sample_age_ms: time(given.max_sample_age),
+        sample_future_ms: time(given.max_sample_future),
+    };
+    let overrides = config.limits.overrides.iter();
+    LimitTable {
+        default: limits(&config.limits.default),
+        overrides: overrides.map(|(tenant, given)| (tenant.clone(), limits(given))).collect(),
+    }
 }
 
 /// What a configuration asks for that this version does not do yet, in words for the log and for `check config`.

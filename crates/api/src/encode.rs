@@ -1,11 +1,12 @@
 //! Query results as JSON, written series by series while the client reads, so that a slow reader holds no thread and a
 //! big result is never held twice.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use model::SampleValue;
-use promql::engine::{MatrixSeries, QueryStats, StepStat, Value, VectorSample};
+use promql::engine::{MatrixSeries, QueryStats, Reservation, StepStat, Value, VectorSample};
 
 use crate::answer::{ExactEnd, close_envelope, open_envelope};
 use crate::histogram_json::push_histogram;
@@ -23,16 +24,32 @@ pub(crate) struct QueryAnswer {
     infos: Vec<String>,
     next_series: usize,
     done: bool,
+    /// The memory that the value is accounted with.
+    _reservation: Option<Arc<Reservation>>,
 }
 
 impl QueryAnswer {
     pub(crate) fn new(value: Value, stats: Option<Vec<u8>>, warnings: Vec<String>, infos: Vec<String>) -> Self {
-        QueryAnswer { value, stats, explanation: None, warnings, infos, next_series: 0, done: false }
+        QueryAnswer {
+            value,
+            stats,
+            explanation: None,
+            warnings,
+            infos,
+            next_series: 0,
+            done: false,
+            _reservation: None,
+        }
     }
 
     /// Puts an explanation, as JSON, behind the result.
     pub(crate) fn explained(self, explanation: Vec<u8>) -> Self {
         QueryAnswer { explanation: Some(explanation), ..self }
+    }
+
+    /// Keeps memory accounted for until the answer is sent.
+    pub(crate) fn holding(self, reservation: Arc<Reservation>) -> Self {
+        QueryAnswer { _reservation: Some(reservation), ..self }
     }
 
     fn open(&self, out: &mut Vec<u8>) {

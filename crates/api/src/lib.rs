@@ -42,6 +42,8 @@ mod self_metrics_json;
 mod server;
 mod sources;
 mod state;
+mod status_cardinality;
+mod status_store;
 mod tenant;
 mod time_text;
 mod ui;

@@ -20,6 +20,9 @@ const MAX_STEPS: i128 = 11_000;
 /// Warnings and infos that an answer lists, each.
 const MAX_ANNOTATIONS: usize = 10;
 
+/// Pause asked for where other queries have all memory.
+const MEMORY_RETRY_AFTER_S: u32 = 2;
+
 /// What both endpoints read besides the times.
 struct QueryRequest {
     query: String,
@@ -192,7 +195,7 @@ fn answer(answered: Answered, request: &QueryRequest) -> Answer {
         ));
     }
     let stats = (!request.stats.is_empty()).then(|| stats_json(&result.stats, waited.as_secs_f64()));
-    let mut answer = QueryAnswer::new(value, stats, warnings, infos);
+    let mut answer = QueryAnswer::new(value, stats, warnings, infos).holding(result.reservation);
     if let Some(explained) = explained {
         answer = answer.explained(explained);
     }
@@ -218,7 +221,10 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         let kind = match &error {
             QueryError::Parse(_) => return ApiError::parameter("query", error),
-            QueryError::Execution(_) | QueryError::TooManySamples => ErrorKind::Execution,
+            QueryError::OutOfMemory => return ApiError::unavailable(error.to_string(), MEMORY_RETRY_AFTER_S),
+            QueryError::Execution(_) | QueryError::TooManySamples | QueryError::TooManyBytes { .. } => {
+                ErrorKind::Execution
+            }
             QueryError::Timeout(_) => ErrorKind::Timeout,
             QueryError::Canceled(_) => ErrorKind::Canceled,
             QueryError::Storage(model::SourceError::Limit(_)) => ErrorKind::Execution,

@@ -20,7 +20,7 @@ use crate::state::Api;
 use crate::{
     admin, doors, federate, influx, notifications, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse,
     prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read, remote_write, search,
-    self_metrics, self_metrics_json, ui,
+    self_metrics, self_metrics_json, status_cardinality, status_store, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -142,6 +142,8 @@ fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/queries", form(get(queries::all)))
         .route("/queries/{id}", form(get(queries::one).delete(queries::kill)))
         .route("/queries/{id}/kill", form(post(queries::kill)))
+        .route("/status/store", form(get(status_store::store)))
+        .route("/status/cardinality", form(get(status_cardinality::cardinality)))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
         .fallback(unknown_endpoint)
         .layer(from_fn_with_state(api.clone(), doors::cors))

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod expand;
 mod http_client;
+mod limits;
 mod load;
 mod prometheus;
 mod relabel;
@@ -25,6 +26,7 @@ pub use error::{ConfigErrors, Problem};
 pub use http_client::{
     Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
+pub use limits::{LimitsConfig, TenantLimits};
 pub use load::{Loaded, expand_pattern, load, load_text, to_yaml};
 pub use prometheus::{
     ExemplarsConfig, GlobalConfig, OtlpConfig, PrometheusConfig, RetentionConfig, RuntimeConfig, StorageConfig,

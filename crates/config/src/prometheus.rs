@@ -7,6 +7,7 @@ use model::Labels;
 use serde::Serialize;
 
 use crate::http_client::TlsConfig;
+use crate::limits::LimitsConfig;
 use crate::remote::{AlertingConfig, RemoteReadConfig, RemoteWriteConfig};
 use crate::retention::RetentionRule;
 use crate::scalar::{ByteSize, Millis, Secret};
@@ -41,6 +42,9 @@ pub struct PrometheusConfig {
     /// Keeping and thinning by selector; Prometheus does not have it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retention: Vec<RetentionRule>,
+    /// What each tenant may send; Prometheus does not have it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub limits: LimitsConfig,
     /// Where the process sends its own traces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracing: Option<TracingConfig>,

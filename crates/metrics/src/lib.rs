@@ -10,7 +10,9 @@
 
 mod block;
 mod bytes;
+mod cardinality;
 mod chunk;
+mod churn;
 pub mod codec;
 mod compact;
 mod epochs;
@@ -18,8 +20,10 @@ mod flush;
 mod head;
 mod headlog;
 mod import;
+mod limits;
 mod merge;
 mod options;
+mod pace;
 mod record;
 mod recover;
 mod replay;
@@ -28,11 +32,19 @@ mod select;
 mod shelf;
 mod stats;
 mod store;
+mod top;
 
 pub use blocks::catalogue::BlockEntry;
+pub use blocks::plan::Job;
 pub use blocks::wal::SyncMode;
+pub use cardinality::{Cardinality, CardinalityRequest};
+pub use churn::MetricChurn;
 pub use compact::{DownsampleStep, RetentionRule};
 pub use import::Importer;
+pub use limits::{LimitTable, TenantLimits};
 pub use options::StoreOptions;
-pub use report::{HeadStats, LevelStats, NamedCount, RecoveryReport, SeriesExemplars, StoreError, StoreStats};
+pub use pace::Pace;
+pub use report::{
+    HeadStats, LevelStats, NamedCount, PendingWork, RecoveryReport, SeriesExemplars, StoreError, StoreStats,
+};
 pub use store::Store;

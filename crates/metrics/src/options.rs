@@ -6,7 +6,7 @@ use std::time::Duration;
 use blocks::files::FileStore;
 use blocks::wal::SyncMode;
 
-use crate::RetentionRule;
+use crate::{LimitTable, RetentionRule};
 
 /// Options of a [`Store`](crate::Store). Times are milliseconds, sizes bytes.
 #[derive(Clone, Debug)]
@@ -29,8 +29,8 @@ pub struct StoreOptions {
     pub flush_wal_bytes: u64,
     /// A log segment is closed at this size.
     pub wal_segment_bytes: u64,
-    /// Most active series a tenant may have.
-    pub series_limit: Option<usize>,
+    /// What each tenant may send; [`Store::set_limits`](crate::Store::set_limits) changes it later.
+    pub limits: LimitTable,
     /// A series leaves the head when so many milliseconds have passed since a flush last found samples of it; a series that
     /// went stale leaves with its last sample.
     pub idle_series_ms: i64,
@@ -60,7 +60,7 @@ impl Default for StoreOptions {
             flush_interval: Duration::from_secs(300),
             flush_wal_bytes: 64 << 20,
             wal_segment_bytes: 32 << 20,
-            series_limit: None,
+            limits: LimitTable::default(),
             idle_series_ms: 10 * 60 * 1000,
             files: None,
             block_cache_bytes: 64 << 20,

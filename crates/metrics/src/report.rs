@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use blocks::plan::Job;
 use model::{Exemplar, Labels};
 use serde::Serialize;
 use thiserror::Error;
@@ -135,10 +136,31 @@ pub struct StoreStats {
     pub flushed_samples: u64,
     /// Memory of the cache for pages of blocks.
     pub block_cache_bytes: u64,
+    /// Look-ups in that cache since the start that found their value, and that did not.
+    pub block_cache_hits: u64,
+    /// Look-ups that had to read.
+    pub block_cache_misses: u64,
     /// Rows of blocks that queries and compactions could not read since the start, and left out.
     pub damaged_reads: u64,
     /// How long the start took.
     pub replay_time: Duration,
+}
+
+/// What a store has still to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PendingWork {
+    /// Samples are on their way into a block.
+    pub flush_is_running: bool,
+    /// Time since the last flush began; `None` while one is running.
+    pub since_flush: Option<Duration>,
+    /// Merges of blocks that are due.
+    pub merges: Vec<Job>,
+    /// Blocks that are past their retention, and the bytes of their files.
+    pub expired_blocks: u64,
+    /// Bytes of these.
+    pub expired_bytes: u64,
+    /// Deletions that blocks still hold samples of.
+    pub deletions: u64,
 }
 
 /// The blocks of one level.

@@ -13,9 +13,10 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::head::Head;
-use crate::{BlockEntry, HeadStats, LevelStats, NamedCount, Store};
+use crate::top::Top;
+use crate::{BlockEntry, HeadStats, LevelStats, Store};
 
-pub(crate) const REASONS: [RejectReason; 8] = [
+pub(crate) const REASONS: [RejectReason; 11] = [
     RejectReason::OutOfOrder,
     RejectReason::DuplicateTimestamp,
     RejectReason::TooOld,
@@ -24,6 +25,9 @@ pub(crate) const REASONS: [RejectReason; 8] = [
     RejectReason::InvalidHistogram,
     RejectReason::UnknownSeries,
     RejectReason::SeriesLimit,
+    RejectReason::TooManyLabels,
+    RejectReason::LabelNameTooLong,
+    RejectReason::LabelValueTooLong,
 ];
 
 /// What a store counts.
@@ -31,7 +35,10 @@ pub(crate) const REASONS: [RejectReason; 8] = [
 pub(crate) struct Counters {
     pub(crate) appended: AtomicU64,
     pub(crate) late: AtomicU64,
-    pub(crate) rejected: [AtomicU64; 8],
+    pub(crate) rejected: [AtomicU64; REASONS.len()],
+    /// Samples of batches that were refused whole: for lack of memory, and because too much waited to be logged.
+    pub(crate) over_memory: AtomicU64,
+    pub(crate) log_is_full: AtomicU64,
     pub(crate) exemplars: AtomicU64,
     pub(crate) series_created: AtomicU64,
     pub(crate) series_removed: AtomicU64,
@@ -55,6 +62,12 @@ impl Counters {
     pub(crate) fn reject(&self, reason: RejectReason) {
         let at = REASONS.iter().position(|r| *r == reason).expect("every reason is listed");
         add(&self.rejected[at], 1);
+    }
+
+    /// Samples refused by reason. Senders repeat what was refused for lack of room, and it counts each time.
+    pub(crate) fn refused(&self) -> Vec<(&'static str, u64)> {
+        let rejected = REASONS.iter().zip(&self.rejected).map(|(reason, count)| (reason.as_str(), get(count)));
+        rejected.chain([("over_memory", get(&self.over_memory)), ("log_is_full", get(&self.log_is_full))]).collect()
     }
 }
 
@@ -82,10 +95,7 @@ pub(crate) fn range<'e>(entries: impl Iterator<Item = &'e BlockEntry>) -> Option
 /// Numbers about one head.
 pub(crate) fn head_stats(head: &Head, top: usize) -> HeadStats {
     let index = head.index.read();
-    let mut metrics = Vec::new();
-    let mut values = Vec::new();
-    let mut bytes = Vec::new();
-    let mut pairs = Vec::new();
+    let [mut metrics, mut values, mut bytes, mut pairs] = [(); 4].map(|()| Top::new(top));
     let mut label_pairs = 0;
     for (symbol, name) in &index.names {
         let name_text = index.symbols.text(*symbol);
@@ -93,15 +103,15 @@ pub(crate) fn head_stats(head: &Head, top: usize) -> HeadStats {
         for (value, postings) in &name.values {
             let value_text = index.symbols.text(*value);
             if name_text == METRIC_NAME {
-                metrics.push((postings.len(), value_text));
+                metrics.offer(postings.len(), value_text);
             }
-            pairs.push((postings.len(), (name_text, value_text)));
+            pairs.offer_pair(postings.len(), name_text, value_text);
             // As Prometheus counts: every series pays for its value.
             value_bytes += value_text.len() as u64 * postings.len();
         }
         label_pairs += name.values.len() as u64;
-        values.push((name.values.len() as u64, name_text));
-        bytes.push((value_bytes, name_text));
+        values.offer(name.values.len() as u64, name_text);
+        bytes.offer(value_bytes, name_text);
     }
     HeadStats {
         active_series: head.active.load(Ordering::Relaxed) as u64,
@@ -110,21 +120,11 @@ pub(crate) fn head_stats(head: &Head, top: usize) -> HeadStats {
         label_pairs,
         min_time: head.min_time.load(Ordering::Relaxed),
         max_time: head.max_time.load(Ordering::Relaxed),
-        series_count_by_metric_name: largest(metrics, top, str::to_owned),
-        label_value_count_by_label_name: largest(values, top, str::to_owned),
-        memory_in_bytes_by_label_name: largest(bytes, top, str::to_owned),
-        series_count_by_label_value_pair: largest(pairs, top, |(name, value)| format!("{name}={value}")),
+        series_count_by_metric_name: metrics.names(),
+        label_value_count_by_label_name: values.names(),
+        memory_in_bytes_by_label_name: bytes.names(),
+        series_count_by_label_value_pair: pairs.pairs(),
     }
-}
-
-fn largest<T: Ord + Copy>(mut list: Vec<(u64, T)>, top: usize, name: impl Fn(T) -> String) -> Vec<NamedCount> {
-    let order = |a: &(u64, T), b: &(u64, T)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
-    if top < list.len() {
-        list.select_nth_unstable_by(top, order);
-        list.truncate(top);
-    }
-    list.sort_unstable_by(order);
-    list.into_iter().map(|(value, item)| NamedCount { name: name(item), value }).collect()
 }
 
 /// Shows a store's numbers in an exposition.

@@ -17,13 +17,14 @@ use prometheus_client::registry::Registry;
 
 use crate::compact::{self, CompactOptions, Compactor, Rules, Worker};
 use crate::flush::{Flusher, Places};
-use crate::head::{Head, Idle, Limits, Shared, Stored, Visit, VisitError};
+use crate::head::{Head, Idle, Shared, Stored, Visit, VisitError};
+use crate::pace::{Counted, Moments};
 use crate::record::RecordWriter;
 use crate::recover::{Recovered, recover};
 use crate::select::{self, Reader};
 use crate::shelf::Shelf;
 use crate::stats::{Counters, Heads, StoreCollector, add, get};
-use crate::{RecoveryReport, SeriesExemplars, StoreError, StoreOptions};
+use crate::{LimitTable, RecoveryReport, SeriesExemplars, StoreError, StoreOptions};
 
 mod numbers;
 
@@ -61,6 +62,8 @@ pub struct Store {
     opened: Timestamp,
     maintenance: Mutex<Maintenance>,
     counters: Counters,
+    limits: RwLock<LimitTable>,
+    moments: Moments,
     flush_is_pending: AtomicBool,
     replay_time: Duration,
     is_closed: AtomicBool,
@@ -103,6 +106,8 @@ impl Store {
             wal,
             maintenance: Mutex::new(Maintenance { flusher: Flusher::new(headlog), last_flush: Instant::now() }),
             counters,
+            limits: RwLock::new(options.limits.clone()),
+            moments: Moments::default(),
             flush_is_pending: AtomicBool::new(false),
             replay_time: report.elapsed,
             is_closed: AtomicBool::new(false),
@@ -110,6 +115,7 @@ impl Store {
             thread: Mutex::new(None),
             options,
         });
+        store.moments.note(store.opened, Counted::default());
         if store.options.background {
             let (weak, signal) = (Arc::downgrade(&store), store.signal.clone());
             let spawned =
@@ -139,7 +145,11 @@ impl Store {
         }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let shards = self.options.shards.unwrap_or(2 * cores).clamp(1, 256);
-        let make = || Arc::new(Head::new(tenant.clone(), shards, self.shared.clone()));
+        let make = || {
+            let head = Head::new(tenant.clone(), shards, self.shared.clone());
+            head.churn.lock().turn(self.clock.now().ms());
+            Arc::new(head)
+        };
         self.heads.write().entry(tenant.clone()).or_insert_with(make).clone()
     }
 
@@ -207,6 +217,8 @@ impl Store {
     pub fn maintain(&self) -> Result<(), StoreError> {
         let is_full = self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit / 8 * 7);
         let log_is_long = get(&self.wal.counters().disk_bytes) >= self.options.flush_wal_bytes;
+        self.moments.note(self.clock.now(), self.counted());
+        self.all_heads().iter().for_each(|head| head.churn.lock().turn(self.clock.now().ms()));
         self.finish_flush();
         let (since_flush, is_pending) = {
             let maintenance = self.maintenance.lock();
@@ -340,16 +352,6 @@ impl Store {
         registry.register_collector(Box::new(StoreCollector(self.me.clone())));
     }
 
-    fn limits(&self) -> Limits {
-        Limits {
-            oldest: self.cutoff(),
-            newest: self.clock.now().plus_ms(self.options.future_limit_ms).ms(),
-            window_ms: self.options.out_of_order_window_ms,
-            series: self.options.series_limit.unwrap_or(usize::MAX),
-            exemplars: self.options.exemplar_capacity,
-        }
-    }
-
     /// Applies a batch and queues its records.
     fn admit(&self, batch: &WriteBatch) -> Result<Visit, AppendError> {
         if self.is_closed.load(Ordering::Relaxed) {
@@ -357,16 +359,21 @@ impl Store {
         }
         if self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit) {
             self.signal.wake();
+            add(&self.counters.over_memory, batch.rows.len() as u64);
             return Err(AppendError::OverBudget { retry_after_s: TICK.as_secs() as u32 });
         }
         let head = self.head_or_new(&batch.tenant);
+        let limits = self.limits(&batch.tenant);
         let mut visit = Visit::default();
         let result = head
-            .append(&batch.rows, self.limits(), &self.wal, &mut visit)
-            .and_then(|()| head.append_exemplars(&batch.exemplars, self.limits(), &self.wal, &mut visit))
+            .append(&batch.rows, limits, &self.wal, &mut visit)
+            .and_then(|()| head.append_exemplars(&batch.exemplars, limits, &self.wal, &mut visit))
             .and_then(|()| self.admit_metadata(&head, batch, &mut visit));
         result.map_err(|error| match error {
-            VisitError::Full => AppendError::OverBudget { retry_after_s: 1 },
+            VisitError::Full => {
+                add(&self.counters.log_is_full, batch.rows.len() as u64);
+                AppendError::OverBudget { retry_after_s: 1 }
+            }
             VisitError::Closed => AppendError::Closed,
         })?;
         add(&self.counters.appended, visit.newest + visit.late);

@@ -87,6 +87,15 @@ pub enum RejectReason {
     /// The tenant has as many active series as it may.
     #[error("per-tenant series limit reached")]
     SeriesLimit,
+    /// The series has more labels than its tenant may use.
+    #[error("more labels than allowed")]
+    TooManyLabels,
+    /// A label name is longer than its tenant may use.
+    #[error("label name longer than allowed")]
+    LabelNameTooLong,
+    /// A label value is longer than its tenant may use.
+    #[error("label value longer than allowed")]
+    LabelValueTooLong,
 }
 
 impl RejectReason {
@@ -101,6 +110,9 @@ impl RejectReason {
             RejectReason::InvalidHistogram => "invalid_histogram",
             RejectReason::UnknownSeries => "unknown_series",
             RejectReason::SeriesLimit => "series_limit",
+            RejectReason::TooManyLabels => "too_many_labels",
+            RejectReason::LabelNameTooLong => "label_name_too_long",
+            RejectReason::LabelValueTooLong => "label_value_too_long",
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod explain;
+mod memory;
 mod progress;
 mod stats;
 mod value;
@@ -17,6 +18,7 @@ use model::{SeriesSource, Tenant, Timestamp};
 
 pub use error::QueryError;
 pub use explain::{ExplainNode, ExplainRead};
+pub use memory::{QueryMemory, Reservation};
 pub use progress::Progress;
 pub use stats::{QueryStats, QueryTimings, StepStat};
 pub use value::{MatrixSeries, Value, VectorSample};
@@ -34,6 +36,8 @@ pub struct EngineOptions {
     pub lookback_delta_ms: i64,
     /// Samples that one query may hold in memory at a time; a histogram counts for several.
     pub max_samples: usize,
+    /// What this and all other queries may take of the process' memory.
+    pub memory: Arc<QueryMemory>,
     /// Time that one query may take.
     pub timeout: Duration,
     /// Step of subqueries that name none, in milliseconds: Prometheus takes the global evaluation interval.
@@ -53,6 +57,7 @@ impl Default for EngineOptions {
         EngineOptions {
             lookback_delta_ms: 5 * 60 * 1000,
             max_samples: 50_000_000,
+            memory: QueryMemory::unlimited(),
             timeout: Duration::from_secs(120),
             no_step_subquery_interval_ms: 60 * 1000,
             delayed_name_removal: false,
@@ -109,6 +114,8 @@ pub struct QueryResult {
     pub stats: QueryStats,
     /// What each node did, where that was asked for.
     pub explain: Option<Box<ExplainNode>>,
+    /// The memory that the value is accounted with, until this is dropped.
+    pub reservation: Arc<Reservation>,
 }
 
 /// Evaluates queries.
@@ -198,7 +205,7 @@ impl Engine {
             deadline: begin.checked_add(timeout),
             options: &self.options,
             lookback_ms: ctx.lookback_delta_ms.filter(|l| *l > 0).unwrap_or(self.options.lookback_delta_ms),
-            account: Account::new(self.options.max_samples),
+            account: Account::new(self.options.max_samples, self.options.memory.open()),
             progress: &ctx.progress,
             profile: profile.as_ref(),
         };
@@ -219,8 +226,9 @@ impl Engine {
         timings.total = begin.elapsed();
         let stats = QueryStats::collect(&evaluator.stats, steps, query.account.peak(), ctx.per_step_stats, timings);
         let annotations = evaluator.notes;
+        let reservation = Arc::new(query.account.into_reservation());
         let explain = profile.and_then(Profile::finish).map(Box::new);
-        Ok(QueryResult { value, annotations, stats, explain })
+        Ok(QueryResult { value, annotations, stats, explain, reservation })
     }
 }
 

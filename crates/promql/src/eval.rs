@@ -30,11 +30,11 @@ use std::time::Instant;
 
 use model::{SeriesSource, Tenant};
 
-pub(crate) use account::{Account, SampleStats};
+pub(crate) use account::{Account, Level, SampleStats};
 pub(crate) use finish::drop_reserved;
 pub(crate) use prepare::prepare;
 pub(crate) use profile::Profile;
-pub(crate) use series::{Series, Steps, is_present};
+pub(crate) use series::{SERIES_BYTES, Series, Steps, is_present};
 pub(crate) use subquery::as_matrix;
 pub(crate) use windows::Window;
 
@@ -82,6 +82,12 @@ impl Query<'_> {
     }
 }
 
+/// Bytes of a series of samples at their own times.
+fn range_bytes(series: &MatrixSeries) -> usize {
+    let histograms: usize = series.histograms.iter().map(|(_, h)| h.accounted_bytes()).sum();
+    series.labels.encoded_len() + SERIES_BYTES + 16 * series.floats.len() + histograms
+}
+
 /// The value of a node.
 pub(crate) enum Evaluated {
     /// One number per step.
@@ -116,7 +122,7 @@ impl<'q> Evaluator<'q> {
         if self.steps.count == 0 {
             return Ok(Evaluated::Vector(Vec::new()));
         }
-        let before = self.query.account.current();
+        let before = self.query.account.level();
         let buckets = self.buckets;
         self.buckets = buckets.below(expr);
         let profile = self.query.profile.filter(|_| profile::is_noted(expr));
@@ -130,11 +136,16 @@ impl<'q> Evaluator<'q> {
             profile.close(&value);
         }
         let held = match &value {
-            Evaluated::Scalar(column) => column.len(),
-            Evaluated::Vector(series) => series.iter().map(Series::samples).sum(),
-            Evaluated::Text(_) | Evaluated::Ranges(_) => 0,
+            Evaluated::Scalar(column) => (column.len(), 0),
+            Evaluated::Vector(series) => {
+                (series.iter().map(Series::samples).sum(), series.iter().map(Series::bytes_besides_samples).sum())
+            }
+            Evaluated::Text(_) => (0, 0),
+            // As in Prometheus, no samples: but they are there.
+            Evaluated::Ranges(ranges) => (0, ranges.iter().map(|(series, _)| range_bytes(series)).sum()),
         };
-        self.query.account.settle(before + held)?;
+        let (samples, series_bytes) = (before.samples + held.0, before.series_bytes + held.1);
+        self.query.account.settle(Level { samples, series_bytes })?;
         self.query.progress.hold(self.query.account.bytes());
         Ok(value)
     }

@@ -232,6 +232,9 @@ fn reject_text(reason: RejectReason) -> &'static str {
         RejectReason::OutOfOrder => "out of order sample",
         RejectReason::DuplicateTimestamp => "another value is stored for this time",
         RejectReason::SeriesLimit => "per-tenant series limit reached",
+        RejectReason::TooManyLabels => "more tags than allowed",
+        RejectReason::LabelNameTooLong => "a name is longer than allowed",
+        RejectReason::LabelValueTooLong => "a value of a tag is longer than allowed",
         RejectReason::InvalidLabels | RejectReason::InvalidHistogram | RejectReason::UnknownSeries => {
             "invalid metric name or labels"
         }

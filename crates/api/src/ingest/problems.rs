@@ -107,6 +107,9 @@ fn reject_text(reason: RejectReason) -> &'static str {
         RejectReason::InvalidHistogram => "invalid histogram",
         RejectReason::UnknownSeries => "unknown series reference",
         RejectReason::SeriesLimit => "per-tenant series limit reached",
+        RejectReason::TooManyLabels => "the series has more labels than limits.max_label_names_per_series allows",
+        RejectReason::LabelNameTooLong => "a label name is longer than limits.max_label_name_length allows",
+        RejectReason::LabelValueTooLong => "a label value is longer than limits.max_label_value_length allows",
     }
 }
 

@@ -12,6 +12,7 @@ mod influx;
 mod memory_source;
 mod notifications;
 mod otlp;
+mod own_status;
 mod product;
 mod prom_admin;
 mod pushgateway;

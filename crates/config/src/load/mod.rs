@@ -2,6 +2,7 @@
 
 mod discovery;
 mod http_client;
+mod limits;
 mod relabel;
 mod remote;
 mod retention;
@@ -194,6 +195,7 @@ const KEYS: &[&str] = &[
     "otlp",
     "runtime",
     "retention",
+    "limits",
 ];
 
 /// Where a key belongs that was found elsewhere.
@@ -230,6 +232,7 @@ fn prometheus(context: &Context<'_>, node: &Node) -> MainFile {
         included_scrape_configs: Vec::new(),
         storage: sections::storage(&f),
         retention: f.sections("retention", retention::rule),
+        limits: limits::limits(&f),
         tracing: sections::tracing(&f),
         remote_write,
         remote_read,

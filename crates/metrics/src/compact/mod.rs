@@ -86,6 +86,11 @@ pub(crate) struct Compactor {
 }
 
 impl Compactor {
+    /// How blocks are put together.
+    pub(crate) fn plan(&self) -> &PlanOptions {
+        &self.options.plan
+    }
+
     pub(crate) fn new(shelf: Arc<Shelf>, clock: Arc<dyn Clock>, options: CompactOptions) -> Self {
         Compactor {
             shelf,
@@ -170,12 +175,18 @@ impl Compactor {
         Ok(())
     }
 
+    /// Blocks that are too old or too many.
+    pub(crate) fn expired(&self, entries: &[BlockEntry], now: Timestamp) -> Vec<u64> {
+        let retention = Retention { time_ms: Some(self.options.rules.longest_ms()), bytes: self.options.max_bytes };
+        expired(entries, now, &retention)
+    }
+
     /// Drops blocks that are too old or too many.
     fn drop_expired(&self, now: Timestamp) -> io::Result<()> {
         let view = self.shelf.view();
         let time_ms = Some(self.options.rules.longest_ms());
         let by_time = expired(&view.manifest.blocks, now, &Retention { time_ms, bytes: None });
-        let all = expired(&view.manifest.blocks, now, &Retention { time_ms, bytes: self.options.max_bytes });
+        let all = self.expired(&view.manifest.blocks, now);
         drop(view);
         if all.is_empty() {
             return Ok(());

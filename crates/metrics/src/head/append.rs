@@ -11,6 +11,7 @@ use model::{
 };
 
 use super::{Head, LOGGED_FOR_GOOD, Pushed, Shard, Taken};
+use crate::TenantLimits;
 use crate::block::SeriesHash;
 use crate::record::RecordWriter;
 
@@ -22,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) window_ms: i64,
     pub(crate) series: usize,
     pub(crate) exemplars: usize,
+    /// Those that say how labels may look.
+    pub(crate) tenant: TenantLimits,
 }
 
 /// A row of the batch and where it goes.
@@ -304,10 +307,12 @@ impl Head {
             let is_by_hint_alone = row.hint.is_some() && row.labels.is_empty();
             return Err(if is_by_hint_alone { RejectReason::UnknownSeries } else { RejectReason::InvalidLabels });
         }
+        limits.tenant.check_labels(&row.labels)?;
         if self.active.load(Ordering::Relaxed) >= limits.series {
             return Err(RejectReason::SeriesLimit);
         }
         visit.series_created += 1;
+        self.churn.lock().created(row.labels.metric_name());
         let (slot, _) = self.create(number, shard, id, identity, row.labels.iter().map(|l| (l.name, l.value)));
         Ok(self.local(slot))
     }

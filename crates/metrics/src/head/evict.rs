@@ -89,6 +89,7 @@ impl Head {
             for local in finished {
                 let Some(series) = shard.retire(local) else { continue };
                 let slot = self.slot(number, local);
+                self.churn.lock().removed(index.metric_name(&series.pairs));
                 self.add_memory(-(index.remove(slot, &series.pairs) as i64));
                 retired.push(slot);
             }

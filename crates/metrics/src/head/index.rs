@@ -4,7 +4,7 @@ use std::ops::BitOrAssign;
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use model::{MatchOp, Matcher};
+use model::{METRIC_NAME, MatchOp, Matcher};
 use roaring::RoaringBitmap;
 
 use super::fill::Filling;
@@ -46,6 +46,14 @@ impl Postings {
         match self {
             Postings::One(_) => 1,
             Postings::Many(bitmap) => bitmap.len(),
+        }
+    }
+
+    /// Slots of the set that carry the label pair.
+    pub(crate) fn len_within(&self, set: &RoaringBitmap) -> u64 {
+        match self {
+            Postings::One(slot) => u64::from(set.contains(*slot)),
+            Postings::Many(bitmap) => bitmap.intersection_len(set),
         }
     }
 
@@ -189,6 +197,17 @@ impl Index {
                 }
             }
         }
+    }
+
+    /// Series in the head.
+    pub(crate) fn len(&self) -> u64 {
+        self.all.len()
+    }
+
+    /// The metric name among a series' labels.
+    pub(crate) fn metric_name(&self, pairs: &[Pair]) -> &str {
+        let name = pairs.iter().find(|pair| self.symbols.text(pair.name) == METRIC_NAME);
+        name.map_or("", |pair| self.symbols.text(pair.value))
     }
 
     /// A series more uses these symbols.

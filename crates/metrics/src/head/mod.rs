@@ -1,6 +1,6 @@
 //! The head: everything of one tenant that is in memory.
 //!
-//! Locks are taken in this order and never the other way: maintenance, upkeep, shard, index, exemplars or metadata, log queue.
+//! Locks are taken in this order and never the other way: maintenance, upkeep, shard, index, exemplars or metadata or churn, log queue.
 
 mod append;
 mod evict;
@@ -25,7 +25,7 @@ use roaring::RoaringBitmap;
 pub(crate) use append::{Limits, Visit, VisitError};
 pub(crate) use evict::{Idle, Upkeep};
 pub(crate) use exemplars::{Exemplars, Pushed, Stored};
-pub(crate) use index::Index;
+pub(crate) use index::{Index, Postings};
 pub(crate) use order::compare;
 pub(crate) use restore::{Batch, Definition, IdMap};
 pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, Weight, push_sample};
@@ -33,6 +33,7 @@ pub(crate) use shard::Shard;
 pub(crate) use symbols::{Pair, Symbol, Symbols};
 
 use crate::block::SeriesHash;
+use crate::churn::Churn;
 use crate::epochs::Epochs;
 
 /// What OpenMetrics adds to a family's name for the metrics that it consists of.
@@ -64,6 +65,7 @@ pub(crate) struct Head {
     pub(crate) index: RwLock<Index>,
     pub(crate) exemplars: Mutex<Exemplars>,
     metadata: Mutex<FamilyMetadata>,
+    pub(crate) churn: Mutex<Churn>,
     pub(crate) upkeep: Mutex<Upkeep>,
     shared: Arc<Shared>,
     /// Readers that began in this epoch or later see the blocks of every committed flush.
@@ -88,6 +90,7 @@ impl Head {
             index: RwLock::default(),
             exemplars: Mutex::default(),
             metadata: Mutex::default(),
+            churn: Mutex::default(),
             upkeep: Mutex::default(),
             shared,
             durable_epoch: AtomicU64::new(0),

@@ -1,13 +1,19 @@
-//! What a store tells of itself.
+//! What a store tells of itself and of its load, and the limits that it holds writers to.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
+use blocks::plan::next_job;
 use model::Tenant;
 
 use super::Store;
-use crate::stats::{self, REASONS, get};
-use crate::{BlockEntry, HeadStats, StoreStats};
+use crate::cardinality::cardinality;
+use crate::head::Limits;
+use crate::pace::Counted;
+use crate::stats::{self, get};
+use crate::{
+    BlockEntry, Cardinality, CardinalityRequest, HeadStats, LimitTable, Pace, PendingWork, StoreOptions, StoreStats,
+};
 
 impl Store {
     /// The blocks that count, by id.
@@ -21,12 +27,13 @@ impl Store {
         let view = self.shelf.view();
         let entries = || view.manifest.blocks.iter();
         let wal = self.wal.counters();
+        let cache = self.shelf.caches().counts();
         StoreStats {
             tenants: heads.len() as u64,
             active_series: heads.iter().map(|h| h.active.load(Ordering::Relaxed) as u64).sum(),
             series: heads.iter().map(|h| h.known.load(Ordering::Relaxed) as u64).sum(),
             samples_appended: get(&self.counters.appended),
-            samples_rejected: REASONS.iter().zip(&self.counters.rejected).map(|(r, n)| (r.as_str(), get(n))).collect(),
+            samples_rejected: self.counters.refused(),
             wal_bytes: get(&wal.disk_bytes),
             wal_written_bytes: get(&wal.written_bytes),
             memory_bytes: self.memory(),
@@ -36,7 +43,9 @@ impl Store {
             block_range: stats::range(entries()),
             flush_is_pending: self.flush_is_pending.load(Ordering::Relaxed),
             flushed_samples: get(&self.counters.flushed_samples),
-            block_cache_bytes: self.shelf.caches().counts().bytes as u64,
+            block_cache_bytes: cache.bytes as u64,
+            block_cache_hits: cache.hits,
+            block_cache_misses: cache.misses,
             chunks: heads.iter().map(|h| h.chunks.load(Ordering::Relaxed).max(0) as u64).sum(),
             damaged_reads: get(&self.shelf.damaged_reads),
             replay_time: self.replay_time,
@@ -57,5 +66,72 @@ impl Store {
         let in_blocks = view.manifest.blocks.iter().map(|entry| entry.tenant.clone());
         let all: BTreeSet<Tenant> = self.heads.read().keys().cloned().chain(in_blocks).collect();
         all.into_iter().collect()
+    }
+
+    /// What the store was opened with.
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// Where the series of one tenant's head come from.
+    pub fn cardinality(&self, tenant: &Tenant, request: &CardinalityRequest) -> Cardinality {
+        let now_ms = self.clock.now().ms();
+        self.head(tenant).map(|head| cardinality(&head, request, now_ms)).unwrap_or_default()
+    }
+
+    /// How fast samples and series come in.
+    pub fn pace(&self) -> Pace {
+        self.moments.pace(self.clock.now(), self.counted())
+    }
+
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            samples: get(&self.counters.appended),
+            series_created: get(&self.counters.series_created),
+            series_removed: get(&self.counters.series_removed),
+        }
+    }
+
+    /// What is to be done, as far as it can be told now; at most `limit` merges.
+    pub fn pending(&self, limit: usize) -> PendingWork {
+        let maintenance = self.maintenance.try_lock();
+        let view = self.shelf.view();
+        let mut entries = view.manifest.blocks.clone();
+        let expired = self.compactor.expired(&entries, self.clock.now());
+        let expired_bytes = entries.iter().filter(|entry| expired.contains(&entry.id)).map(|entry| entry.bytes).sum();
+        entries.retain(|entry| !expired.contains(&entry.id));
+        let mut merges = Vec::new();
+        while merges.len() < limit
+            && let Some(job) = next_job(&entries, self.clock.now(), self.compactor.plan())
+        {
+            entries.retain(|entry| !job.inputs.contains(&entry.id));
+            merges.push(job);
+        }
+        PendingWork {
+            flush_is_running: maintenance.is_none(),
+            since_flush: maintenance.map(|maintenance| maintenance.last_flush.elapsed()),
+            merges,
+            expired_blocks: expired.len() as u64,
+            expired_bytes,
+            deletions: view.manifest.tombstones.len() as u64,
+        }
+    }
+
+    /// Puts other limits in force, for what comes from now on.
+    pub fn set_limits(&self, limits: LimitTable) {
+        *self.limits.write() = limits;
+    }
+
+    pub(super) fn limits(&self, tenant: &Tenant) -> Limits {
+        let (now, tenant) = (self.clock.now(), self.limits.read().of(tenant));
+        let aged = tenant.sample_age_ms.map_or(i64::MIN, |age| now.plus_ms(age.saturating_neg()).ms());
+        Limits {
+            oldest: self.cutoff().max(aged),
+            newest: now.plus_ms(tenant.sample_future_ms.unwrap_or(self.options.future_limit_ms)).ms(),
+            window_ms: self.options.out_of_order_window_ms,
+            series: tenant.series.unwrap_or(usize::MAX),
+            exemplars: self.options.exemplar_capacity,
+            tenant,
+        }
     }
 }

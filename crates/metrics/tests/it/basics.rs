@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use blocks::faults::FaultyDisk;
-use metrics::StoreOptions;
+use metrics::{LimitTable, StoreOptions, TenantLimits};
 use model::{
     Exemplar, ExemplarRow, FloatHistogram, LabelRequest, Labels, MatchOp, Matcher, Metadata, MetricType, Projection,
     RejectReason, Sample, SampleSink, SampleValue, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp,
@@ -292,9 +292,50 @@ fn exemplars_and_metadata_survive_flush_and_restart() {
     check(&open(&disk, options()).0);
 }
 
+fn limits(default: TenantLimits) -> LimitTable {
+    LimitTable { default, ..LimitTable::default() }
+}
+
+#[test]
+fn limits_of_labels_and_ages() {
+    let (store, _) = open(&FaultyDisk::new(1), options());
+    append_one(&store, &labels("up", "known before the limit"), NOW, 1.0);
+    let tight = TenantLimits {
+        label_names: Some(2),
+        label_name_bytes: Some(8),
+        label_value_bytes: Some(4),
+        sample_age_ms: Some(60_000),
+        sample_future_ms: Some(1000),
+        ..TenantLimits::default()
+    };
+    let free = Tenant::new("free").unwrap();
+    let overrides = [(free.clone(), TenantLimits::default())].into();
+    store.set_limits(LimitTable { default: tight, overrides });
+    let of = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
+    let at = |series: &Labels, time| reason(&append_one(&store, series, time, 1.0));
+    assert_eq!(at(&of(&[("__name__", "up"), ("a", "1234")]), NOW), None);
+    assert_eq!(at(&of(&[("__name__", "up"), ("a", "1"), ("b", "2")]), NOW), Some(RejectReason::TooManyLabels));
+    assert_eq!(at(&of(&[("__name__", "up"), ("nine_long", "1")]), NOW), Some(RejectReason::LabelNameTooLong));
+    assert_eq!(at(&of(&[("__name__", "up"), ("a", "12345")]), NOW), Some(RejectReason::LabelValueTooLong));
+    let good = of(&[("__name__", "up"), ("a", "2")]);
+    assert_eq!(at(&good, NOW - 61_000), Some(RejectReason::TooOld));
+    assert_eq!(at(&good, NOW + 1001), Some(RejectReason::TooFarInFuture));
+    assert_eq!(at(&good, NOW - 60_000), None);
+    assert_eq!(at(&labels("up", "known before the limit"), NOW + 1), None);
+
+    let mut batch = WriteBatch { tenant: free, ..WriteBatch::default() };
+    batch.push(labels("up", "a long value"), None, Sample::float(Timestamp(NOW - 3_600_000), 1.0));
+    assert!(append(&store, batch).unwrap().rejected.is_empty(), "an override stands for itself");
+    let counted: Vec<_> = store.stats().samples_rejected.into_iter().filter(|(_, count)| *count > 0).collect();
+    let one = |reason| (reason, 1);
+    let reasons = ["too_old", "too_far_in_future", "too_many_labels", "label_name_too_long", "label_value_too_long"];
+    assert_eq!(counted, reasons.map(one));
+}
+
 #[test]
 fn limits_of_series_and_memory() {
-    let limited = StoreOptions { series_limit: Some(2), ..options() };
+    let limited =
+        StoreOptions { limits: limits(TenantLimits { series: Some(2), ..TenantLimits::default() }), ..options() };
     let (store, _) = open(&FaultyDisk::new(1), limited);
     for instance in ["a", "b"] {
         append_one(&store, &labels("up", instance), NOW, 1.0);

@@ -15,6 +15,15 @@ pub enum QueryError {
     /// More samples at a time than `max_samples`. HTTP answers 422 `execution`.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// More bytes than one query may take. HTTP answers 422 `execution`.
+    #[error("query processing would load too many bytes into memory in query execution: one query may take {limit}")]
+    TooManyBytes {
+        /// Bytes.
+        limit: usize,
+    },
+    /// All queries together are at their limit. HTTP answers 503 `unavailable` with `Retry-After`.
+    #[error("the memory for queries is used up by the queries that are running, try again in a moment")]
+    OutOfMemory,
     /// HTTP answers 503 `timeout`.
     #[error("query timed out in {0}")]
     Timeout(&'static str),

@@ -2,54 +2,101 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::QueryError;
+use crate::engine::{QueryError, Reservation};
 
 /// What one sample counts in bytes.
 const SAMPLE_BYTES: usize = 16;
 
-/// Samples held in memory, with the limit and the highest level seen.
+/// Samples held in memory, with the limit and the highest level seen; and the bytes that they and the labels of their series
+/// take of what all queries share.
 #[derive(Debug)]
 pub(crate) struct Account {
     current: AtomicUsize,
     peak: AtomicUsize,
     max: usize,
+    /// Bytes of series besides their samples.
+    series_bytes: AtomicUsize,
+    reservation: Reservation,
+}
+
+/// How full an account is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level {
+    pub(crate) samples: usize,
+    pub(crate) series_bytes: usize,
 }
 
 impl Account {
-    pub(crate) fn new(max: usize) -> Self {
-        Account { current: AtomicUsize::new(0), peak: AtomicUsize::new(0), max }
+    pub(crate) fn new(max: usize, reservation: Reservation) -> Self {
+        Account {
+            current: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
+            max,
+            series_bytes: AtomicUsize::new(0),
+            reservation,
+        }
     }
 
     pub(crate) fn current(&self) -> usize {
         self.current.load(Ordering::Relaxed)
     }
 
-    /// What the samples take.
+    /// Bytes that the query has taken.
     pub(crate) fn bytes(&self) -> usize {
-        self.current().saturating_mul(SAMPLE_BYTES)
+        self.reservation.bytes()
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        Level { samples: self.current(), series_bytes: self.series_bytes.load(Ordering::Relaxed) }
     }
 
     pub(crate) fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
     }
 
+    /// What the query has of the memory of all queries, to be kept for as long as its answer.
+    pub(crate) fn into_reservation(self) -> Reservation {
+        self.reservation
+    }
+
     /// Takes room for samples.
     pub(crate) fn take(&self, samples: usize) -> Result<(), QueryError> {
         let now = self.current.fetch_add(samples, Ordering::Relaxed) + samples;
         self.peak.fetch_max(now, Ordering::Relaxed);
-        if now > self.max { Err(QueryError::TooManySamples) } else { Ok(()) }
+        let reserved = self.reservation.take(samples.saturating_mul(SAMPLE_BYTES));
+        if now > self.max { Err(QueryError::TooManySamples) } else { reserved }
     }
 
     /// Gives room back.
     pub(crate) fn release(&self, samples: usize) {
         self.current.fetch_sub(samples, Ordering::Relaxed);
+        self.reservation.release(samples.saturating_mul(SAMPLE_BYTES));
+    }
+
+    /// Takes room for series, without their samples.
+    pub(crate) fn take_series(&self, bytes: usize) -> Result<(), QueryError> {
+        self.series_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.reservation.take(bytes)
+    }
+
+    /// Gives that room back; more than was taken since a level is not given.
+    pub(crate) fn release_series(&self, bytes: usize, since: Level) {
+        let held = self.series_bytes.load(Ordering::Relaxed).saturating_sub(since.series_bytes);
+        let bytes = bytes.min(held);
+        self.series_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.reservation.release(bytes);
     }
 
     /// Sets the level once a node is done and its operands are gone.
-    pub(crate) fn settle(&self, samples: usize) -> Result<(), QueryError> {
-        self.current.store(samples, Ordering::Relaxed);
-        self.peak.fetch_max(samples, Ordering::Relaxed);
-        if samples > self.max { Err(QueryError::TooManySamples) } else { Ok(()) }
+    pub(crate) fn settle(&self, level: Level) -> Result<(), QueryError> {
+        let samples = self.current.swap(level.samples, Ordering::Relaxed);
+        let series_bytes = self.series_bytes.swap(level.series_bytes, Ordering::Relaxed);
+        self.peak.fetch_max(level.samples, Ordering::Relaxed);
+        let bytes = |samples: usize, series_bytes: usize| samples.saturating_mul(SAMPLE_BYTES) + series_bytes;
+        let (before, now) = (bytes(samples, series_bytes), bytes(level.samples, level.series_bytes));
+        self.reservation.release(before.saturating_sub(now));
+        let reserved = self.reservation.take(now.saturating_sub(before));
+        if level.samples > self.max { Err(QueryError::TooManySamples) } else { reserved }
     }
 }
 

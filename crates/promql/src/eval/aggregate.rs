@@ -100,16 +100,18 @@ impl Evaluator<'_> {
             steps: self.steps.count,
             position: aggregate.expr.span().start,
         };
-        let before = self.query.account.current();
+        let before = self.query.account.level();
         let mut notes = Annotations::default();
         let account = &self.query.account;
         self.stream_vector(aggregate, &mut |batch| {
-            let (mut held, weight) = (0, groups.weight);
+            let (mut held, mut bytes, weight) = (0, 0, groups.weight);
             for series in batch {
                 held += series.samples();
+                bytes += series.bytes_besides_samples();
                 groups.add(series, &mut notes);
             }
-            account.release(held.min(account.current().saturating_sub(before)));
+            account.release(held.min(account.current().saturating_sub(before.samples)));
+            account.release_series(bytes, before);
             account.take(groups.weight - weight)?;
             Ok(())
         })?;

@@ -347,6 +347,7 @@ fn finish_series(
         return Ok(());
     }
     query.account.take(series.samples())?;
+    query.account.take_series(series.bytes_besides_samples())?;
     if matches!(frame.call.func.name, "rate" | "increase") && !metric.is_empty() && !series.floats.is_empty() {
         let position = selector_span(&frame.call.args[0]);
         const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];

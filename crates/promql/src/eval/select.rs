@@ -207,6 +207,7 @@ impl Evaluator<'_> {
                 if taken > 0 {
                     query.account.take(taken.max(series.floats.len() / 2))?;
                     series.labels = set.labels(index);
+                    query.account.take_series(series.bytes_besides_samples())?;
                     batch.series.push(series);
                 }
                 Ok(())
@@ -244,7 +245,9 @@ impl Evaluator<'_> {
                 });
                 if taken > 0 {
                     query.account.take(taken.max(column.len() / 2))?;
-                    batch.series.push(Series { floats: column, ..Series::new(set.labels(index)) });
+                    let series = Series { floats: column, ..Series::new(set.labels(index)) };
+                    query.account.take_series(series.bytes_besides_samples())?;
+                    batch.series.push(series);
                 }
                 Ok(())
             },

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use model::{FloatHistogram, Labels, SampleValue, is_stale, stale_nan};
 
+/// What a series takes besides its labels and samples, roughly.
+pub(crate) const SERIES_BYTES: usize = 96;
+
 /// The times at which a node is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Steps {
@@ -119,6 +122,11 @@ impl Series {
     pub(crate) fn samples(&self) -> usize {
         let floats = self.floats.iter().filter(|v| is_present(**v)).count();
         floats.max(self.floats.len() / 2) + self.histograms.iter().map(|(_, h)| histogram_samples(h)).sum::<usize>()
+    }
+
+    /// Bytes of the labels, and of the series itself.
+    pub(crate) fn bytes_besides_samples(&self) -> usize {
+        self.labels.encoded_len() + SERIES_BYTES
     }
 
     /// Changes every float.

@@ -1,6 +1,6 @@
 //! The engine from outside: limits, statistics, what it asks of a store, and that a range query is its instants.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use model::{
@@ -8,7 +8,9 @@ use model::{
     SourceError, Timestamp,
 };
 use promql::ast::ValueType;
-use promql::engine::{CancelFlag, Engine, EngineOptions, QueryContext, QueryError, QueryResult, StepStat, Value};
+use promql::engine::{
+    CancelFlag, Engine, EngineOptions, QueryContext, QueryError, QueryMemory, QueryResult, StepStat, Value,
+};
 use promql::testing::MemorySource;
 use rand::{RngExt, SeedableRng};
 
@@ -53,6 +55,42 @@ fn sample_limit() {
     };
     assert_eq!(failure(range(15_000)), too_many);
     assert!(range(120_000).is_ok());
+}
+
+#[test]
+fn limits_of_bytes() {
+    let source = requests();
+    let query = "rate(requests_total[10m])";
+    let with = |memory: &Arc<QueryMemory>| Engine::new(EngineOptions { memory: memory.clone(), ..Default::default() });
+    let small = QueryMemory::new(1 << 20, 100);
+    let error = instant(&with(&small), &source, query, 600_000).unwrap_err();
+    assert!(matches!(error, QueryError::TooManyBytes { limit: 100 }), "{error}");
+    assert_eq!(small.used(), 0, "what failed has given everything back");
+
+    let shared = QueryMemory::new(5000, 5000);
+    let engine = with(&shared);
+    let held = instant(&engine, &source, "requests_total", 600_000).unwrap();
+    let of_one = shared.used();
+    assert!((1..1000).contains(&of_one), "{of_one}");
+    let mut answers = vec![held];
+    let refused = loop {
+        match instant(&engine, &source, "requests_total", 600_000) {
+            Ok(answer) => answers.push(answer),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, QueryError::OutOfMemory), "{refused}");
+    assert_eq!(shared.used(), answers.len() * of_one, "answers hold their memory until they are dropped");
+    answers.pop();
+    answers.pop();
+    assert!(instant(&engine, &source, "requests_total", 600_000).is_ok());
+    drop(answers);
+    assert_eq!(shared.used(), 0);
+    for query in ["sum by (job) (requests_total)", "requests_total + requests_total", "requests_total[5m]", "vector(1)"]
+    {
+        assert!(instant(&engine, &source, query, 600_000).is_ok(), "{query}");
+        assert_eq!(shared.used(), 0, "{query}");
+    }
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! The memory budget: how much of the machine the process takes, and which part of it each room may fill.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::sys::resource::{Resource, getrlimit};
+use tracing::{info, warn};
+
+/// The share of what there is that is taken where nobody says how much.
+const DEFAULT_SHARE: f64 = 0.6;
+/// Taken where the system does not tell how much there is.
+const UNKNOWN: u64 = 1 << 30;
+/// Less is not enough to run at all; what the rooms get is as if there were so much.
+const SMALLEST: u64 = 64 << 20;
+
+/// Shares of the budget, in bytes. What is left is for the code, threads, flushes, compaction and scrapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    pub(crate) total: u64,
+    /// Series and samples that are in no block yet.
+    pub(crate) head: u64,
+    /// Cached pages of blocks.
+    pub(crate) block_cache: u64,
+    /// All queries together.
+    pub(crate) queries: u64,
+    /// One query.
+    pub(crate) one_query: u64,
+}
+
+impl Budget {
+    /// Divides the budget that was asked for, or a share of what this process may have, and says so in the log.
+    pub(crate) fn of(asked: Option<u64>) -> Budget {
+        let (total, reason) = match asked {
+            Some(bytes) => (bytes, "as asked for".to_owned()),
+            None => {
+                let (available, source) = available(Path::new("/"), address_space());
+                ((available as f64 * DEFAULT_SHARE) as u64, format!("60 % of {available} bytes ({source})"))
+            }
+        };
+        let budget = Budget::divide(total);
+        if total < SMALLEST {
+            warn!(total, smallest = SMALLEST, "the memory budget is too small to be kept");
+        }
+        let Budget { head, block_cache, queries, one_query, .. } = budget;
+        info!(total, reason, head, block_cache, queries, one_query, "memory budget in bytes");
+        budget
+    }
+
+    fn divide(total: u64) -> Budget {
+        let share = |share: f64| (total.max(SMALLEST) as f64 * share) as u64;
+        let queries = share(0.2);
+        Budget { total, head: share(0.4), block_cache: share(0.1), queries, one_query: queries / 2 }
+    }
+}
+
+fn address_space() -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
+    (soft < i64::MAX as u64).then_some(soft)
+}
+
+/// The least of what the machine has, the control group allows, and the process may address.
+fn available(root: &Path, address_space: Option<u64>) -> (u64, &'static str) {
+    let found = [
+        (machine(root), "of the machine"),
+        (control_group(root), "limit of the control group"),
+        (address_space, "limit of the address space"),
+    ];
+    let least = found.into_iter().filter_map(|(bytes, source)| Some((bytes?, source))).min_by_key(|(bytes, _)| *bytes);
+    least.unwrap_or((UNKNOWN, "the system does not tell"))
+}
+
+fn machine(root: &Path) -> Option<u64> {
+    let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// The tightest limit on the way from the process' own group to the root, in either version of control groups. Within a
+/// container the path of `/proc/self/cgroup` may not exist, because its own group is mounted as the root.
+fn control_group(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let mut limits = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        if controllers.is_empty() {
+            limits.extend(limits_above(&root.join("sys/fs/cgroup"), path, "memory.max"));
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            limits.extend(limits_above(&root.join("sys/fs/cgroup/memory"), path, "memory.limit_in_bytes"));
+        }
+    }
+    limits.into_iter().min()
+}
+
+fn limits_above(mount: &Path, group: &str, file: &str) -> Vec<u64> {
+    let group: PathBuf = mount.join(group.trim_start_matches('/'));
+    let up = group.ancestors().take_while(|path| path.starts_with(mount));
+    // Version 1 writes "no limit" as a number near the largest one; the machine's own memory is less than that.
+    up.filter_map(|path| fs::read_to_string(path.join(file)).ok()?.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    const MEMINFO: (&str, &str) = ("proc/meminfo", "MemTotal:        8000000 kB\nMemFree:         1 kB\n");
+
+    #[test]
+    fn the_tightest_limit_counts() {
+        let found = |files: &[(&str, &str)], address_space| available(machine_with(files).path(), address_space);
+        assert_eq!(found(&[], None), (UNKNOWN, "the system does not tell"));
+        assert_eq!(found(&[MEMINFO], None), (8_192_000_000, "of the machine"));
+        assert_eq!(found(&[MEMINFO], Some(5000)), (5000, "limit of the address space"));
+        let second = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/a/b\n"),
+            ("sys/fs/cgroup/a/b/memory.max", "max\n"),
+            ("sys/fs/cgroup/a/memory.max", "1000000\n"),
+        ];
+        assert_eq!(found(&second, None), (1_000_000, "limit of the control group"));
+        let in_container =
+            [MEMINFO, ("proc/self/cgroup", "0::/not/mounted\n"), ("sys/fs/cgroup/memory.max", "2000000\n")];
+        assert_eq!(found(&in_container, None), (2_000_000, "limit of the control group"));
+        let first = [
+            MEMINFO,
+            ("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/x\n"),
+            ("sys/fs/cgroup/memory/x/memory.limit_in_bytes", "3000000\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ];
+        assert_eq!(found(&first, None), (3_000_000, "limit of the control group"));
+    }
+
+    #[test]
+    fn the_rooms_get_less_than_there_is() {
+        for total in [SMALLEST, 256 << 20, 1 << 40] {
+            let budget = Budget::divide(total);
+            assert!(budget.head + budget.block_cache + budget.queries + total / 8 < total);
+            assert!(budget.one_query < budget.queries);
+        }
+        assert_eq!(Budget::divide(1).head, Budget::divide(SMALLEST).head);
+    }
+}
