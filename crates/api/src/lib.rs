@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod build;
 mod classic_text;
+mod columns;
 mod doors;
 mod encode;
 mod errors;

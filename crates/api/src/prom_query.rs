@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use promql::engine::{QueryContext, QueryError, QueryResult, Value};
+use http::HeaderMap;
+use model::Timestamp;
+use promql::engine::{QueryContext, QueryError, QueryResult, Reservation, Value};
 
 use crate::answer::{Answer, TRUNCATED, success, success_chunks};
+use crate::columns::{self, Grid, Wish};
 use crate::encode::{EncodeCost, QueryAnswer, cost_of, stats_json};
 use crate::errors::{ApiError, ErrorKind};
 use crate::explain::Explanation;
@@ -17,6 +20,8 @@ use crate::tenant::RequestTenant;
 
 /// Steps that a range query may have, less one.
 const MAX_STEPS: i128 = 11_000;
+/// The same for answers that are reduced to what a picture shows.
+const MAX_PICTURE_STEPS: i128 = 200_000;
 /// Warnings and infos that an answer lists, each.
 const MAX_ANNOTATIONS: usize = 10;
 
@@ -50,13 +55,24 @@ pub(crate) async fn range(
     State(api): State<Arc<Api>>,
     tenant: RequestTenant,
     client: Client,
+    headers: HeaderMap,
     params: Params,
 ) -> Answer {
     let limit = params.limit()?;
-    let times = range_times(&params)?;
+    let wish = Wish::read(&headers, &params)?;
+    let max_steps = if wish.is_some_and(|wish| wish.width > 0) { MAX_PICTURE_STEPS } else { MAX_STEPS };
+    let (start, end, step_ms) = range_times(&params, max_steps)?;
     let request = query_request(&params, limit)?;
+    let grid = wish.map(|wish| Grid::new(start.ms(), end.ms(), step_ms, wish, &request.query));
+    let times = Times::Range { start: grid.map_or(start, |grid| Timestamp(grid.from)), end, step_ms };
     let answered = run(&api, "range", tenant, client, &request, times).await?;
-    answer(answered, &request)
+    let Some((wish, grid)) = wish.zip(grid) else { return answer(answered, &request) };
+    let finished = finish(answered, &request);
+    let writing = tokio::task::spawn_blocking(move || {
+        let Finished { value, stats, warnings, infos, reservation: _reservation } = finished;
+        columns::answer(&value, grid, wish, stats, &warnings, &infos)
+    });
+    writing.await.map_err(|_| ApiError::internal("the answer could not be written"))?
 }
 
 /// Answers what a query does instead of what it says; with `start`, as a range query.
@@ -66,7 +82,12 @@ pub(crate) async fn explain(
     client: Client,
     params: Params,
 ) -> Answer {
-    let times = if params.get("start").is_empty() { instant_times(&api, &params)? } else { range_times(&params)? };
+    let times = if params.get("start").is_empty() {
+        instant_times(&api, &params)?
+    } else {
+        let (start, end, step_ms) = range_times(&params, MAX_STEPS)?;
+        Times::Range { start, end, step_ms }
+    };
     let request = QueryRequest { explain: true, ..query_request(&params, 0)? };
     let answered = run(&api, "explain", tenant, client, &request, times).await?;
     success(&explanation(&answered))
@@ -76,7 +97,8 @@ fn instant_times(api: &Api, params: &Params) -> Result<Times, ApiError> {
     Ok(Times::Instant(params.time_or("time", api.parts.clock.now().ms())?))
 }
 
-fn range_times(params: &Params) -> Result<Times, ApiError> {
+/// First and last step, and their distance in milliseconds.
+fn range_times(params: &Params, max_steps: i128) -> Result<(Timestamp, Timestamp, i64), ApiError> {
     let start = parse_time(params.get("start")).map_err(|e| ApiError::parameter("start", e))?;
     let end = parse_time(params.get("end")).map_err(|e| ApiError::parameter("end", e))?;
     if end < start {
@@ -90,12 +112,12 @@ fn range_times(params: &Params) -> Result<Times, ApiError> {
         return Err(ApiError::parameter("step", reason));
     }
     let span_ns = (i128::from(end.ms()) - i128::from(start.ms())) * 1_000_000;
-    if span_ns / i128::from(step_ns) > MAX_STEPS {
+    if span_ns / i128::from(step_ns) > max_steps {
         return Err(ApiError::bad_data(
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
         ));
     }
-    Ok(Times::Range { start, end, step_ms })
+    Ok((start, end, step_ms))
 }
 
 fn query_request(params: &Params, limit: usize) -> Result<QueryRequest, ApiError> {
@@ -179,9 +201,17 @@ fn explanation(answered: &Answered) -> Explanation {
     Explanation::new(result.explain.as_deref(), &result.stats, *waited, *encoding)
 }
 
-fn answer(answered: Answered, request: &QueryRequest) -> Answer {
-    let explained = request.explain.then(|| serde_json::to_vec(&explanation(&answered))).transpose();
-    let explained = explained.map_err(|e| ApiError::internal(e.to_string()))?;
+/// What is left to be written.
+struct Finished {
+    value: Value,
+    stats: Option<Vec<u8>>,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+    /// The memory that the value is accounted with.
+    reservation: Arc<Reservation>,
+}
+
+fn finish(answered: Answered, request: &QueryRequest) -> Finished {
     let Answered { result, waited, .. } = answered;
     let (mut warnings, infos) = result.annotations.render(&request.query, MAX_ANNOTATIONS);
     let mut value = result.value;
@@ -195,7 +225,14 @@ fn answer(answered: Answered, request: &QueryRequest) -> Answer {
         ));
     }
     let stats = (!request.stats.is_empty()).then(|| stats_json(&result.stats, waited.as_secs_f64()));
-    let mut answer = QueryAnswer::new(value, stats, warnings, infos).holding(result.reservation);
+    Finished { value, stats, warnings, infos, reservation: result.reservation }
+}
+
+fn answer(answered: Answered, request: &QueryRequest) -> Answer {
+    let explained = request.explain.then(|| serde_json::to_vec(&explanation(&answered))).transpose();
+    let explained = explained.map_err(|e| ApiError::internal(e.to_string()))?;
+    let Finished { value, stats, warnings, infos, reservation } = finish(answered, request);
+    let mut answer = QueryAnswer::new(value, stats, warnings, infos).holding(reservation);
     if let Some(explained) = explained {
         answer = answer.explained(explained);
     }

@@ -4,6 +4,7 @@
 
 mod cancel;
 mod cases;
+mod columns;
 mod doors;
 mod explain;
 mod federate;
