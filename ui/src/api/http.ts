@@ -15,7 +15,7 @@ export class ApiError extends Error {
   }
 }
 
-function encode(params: Params): URLSearchParams {
+export function encode(params: Params): URLSearchParams {
   const out = new URLSearchParams();
   for (const [key, value] of Object.entries(params)) {
     if (Array.isArray(value)) for (const item of value) out.append(key, item);
@@ -24,7 +24,7 @@ function encode(params: Params): URLSearchParams {
   return out;
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+export async function send(path: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(path, init);
   } catch (cause) {
@@ -34,7 +34,7 @@ async function send(path: string, init: RequestInit): Promise<Response> {
 }
 
 /** Reads `{status, data, warnings, infos}`; anything else becomes an ApiError which quotes what came. */
-async function read<T>(response: Response, path: string): Promise<Envelope<T>> {
+export async function read<T>(response: Response, path: string): Promise<Envelope<T>> {
   const text = await response.text();
   let body: { status?: string; data?: T; error?: string; errorType?: string; warnings?: string[]; infos?: string[] };
   try {

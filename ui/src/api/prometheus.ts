@@ -1,4 +1,5 @@
 // The answers of the Prometheus HTTP API that the pages read.
+import type { Column } from '../series/frame';
 import { type Envelope, get, post } from './http';
 
 export type Labels = Record<string, string>;
@@ -8,7 +9,13 @@ export type HistogramBucket = [boundaries: number, lower: string, upper: string,
 export type Histogram = { count: string; sum: string; buckets?: HistogramBucket[] };
 export type HistogramSample = [number, Histogram];
 export type VectorItem = { metric: Labels; value?: Sample; histogram?: HistogramSample };
-export type MatrixItem = { metric: Labels; values?: Sample[]; histograms?: HistogramSample[] };
+export type MatrixItem = {
+  metric: Labels;
+  values?: Sample[];
+  histograms?: HistogramSample[];
+  /** In place of `values`: one entry for each step. */
+  column?: Column;
+};
 export type Stats = {
   timings?: { evalTotalTime?: number; execTotalTime?: number; queuePreparationTime?: number };
   samples?: { totalQueryableSamples?: number; peakSamples?: number };

@@ -26,7 +26,16 @@ export type Result = {
   loading: boolean;
 };
 
-export type Plan = { query: Query; kind: 'range' | 'instant'; expr: string; start: number; end: number; step: number };
+export type Plan = {
+  query: Query;
+  kind: 'range' | 'instant';
+  /** Numbers in columns will do: nobody reads single samples. */
+  picture: boolean;
+  expr: string;
+  start: number;
+  end: number;
+  step: number;
+};
 
 /** What each query asks for on this tab; null for those that are off, empty, or not for this tab. */
 export function planQuery(query: Query, tab: ExploreState['tab'], range: Range, width: number): Plan | null {
@@ -36,15 +45,18 @@ export function planQuery(query: Query, tab: ExploreState['tab'], range: Range, 
   const seconds = (range.end - range.start) / 1000;
   const step = chooseStep(query.step, seconds, width);
   const { start, end } = alignRange(range.start / 1000, range.end / 1000, step);
-  return { query, kind, expr: expandVariables(query.expr, step, seconds), start, end, step };
+  const picture = tab === 'graph';
+  return { query, kind, picture, expr: expandVariables(query.expr, step, seconds), start, end, step };
 }
 
 async function ask(plan: Plan, time: number, signal: AbortSignal): Promise<Answer> {
   const before = performance.now();
   const { expr, start, end, step, kind } = plan;
-  const envelope =
-    kind === 'range'
-      ? await queryRange({ query: expr, start, end, step }, signal)
+  const range = { query: expr, start, end, step };
+  const envelope = plan.picture
+    ? await (await import('../api/columns')).queryColumns(range, signal)
+    : kind === 'range'
+      ? await queryRange(range, signal)
       : await queryInstant(expr, time, signal);
   return { ...envelope, expr, start, end, step, kind, took: performance.now() - before, at: Date.now() };
 }
@@ -65,6 +77,7 @@ export function useResults(state: ExploreState, width: number): Result[] {
       queryKey: [
         'query',
         plan.kind,
+        plan.picture,
         plan.expr,
         plan.kind === 'range' ? [plan.start, plan.end, plan.step] : instant,
         tick,

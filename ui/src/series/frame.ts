@@ -33,6 +33,8 @@ function column(item: MatrixItem, start: number, step: number, length: number): 
   return out;
 }
 
+const hasNumbers = (item: MatrixItem) => (item.column ?? item.values) !== undefined;
+
 export function namesOf(result: QueryResult, items: readonly { metric: Labels }[]): string[] {
   const sets = items.map((item) => item.metric);
   if (result.legend.trim() !== '') return sets.map((labels) => legendName(result.legend, labels, result.expr));
@@ -42,14 +44,14 @@ export function namesOf(result: QueryResult, items: readonly { metric: Labels }[
 function frameOf(result: QueryResult): Frame {
   const times = grid(result.start, result.end, result.step);
   if (result.data.resultType !== 'matrix') return { times, series: [] };
-  const items = result.data.result.filter((item) => item.values !== undefined);
+  const items = result.data.result.filter(hasNumbers);
   const names = namesOf(result, items);
   const series = items.map((item, i) => ({
     key: seriesKey(result.query, item.metric),
     query: result.query,
     name: names[i] ?? result.expr,
     labels: item.metric,
-    values: column(item, result.start, result.step, times.length),
+    values: item.column ?? column(item, result.start, result.step, times.length),
   }));
   return { times, series };
 }
@@ -77,5 +79,5 @@ export function buildFrame(results: readonly QueryResult[]): Frame {
 
 /** How many series of a result are native histograms, which a line cannot show. */
 export function histogramCount(data: QueryData): number {
-  return data.resultType === 'matrix' ? data.result.filter((item) => item.values === undefined).length : 0;
+  return data.resultType === 'matrix' ? data.result.filter((item) => !hasNumbers(item)).length : 0;
 }
