@@ -38,6 +38,29 @@ test('Shift+Enter breaks the line, and errors are underlined while typing', asyn
   await expect(page.locator('.cm-lintRange-error').first()).toBeVisible();
 });
 
+test('Explain shows where the time of a query goes', async ({ page }) => {
+  await page.goto(explore({ A: CPU, from: 'now-1m' }));
+  await page.getByRole('button', { name: 'Explain' }).click();
+  const panel = page.getByRole('region', { name: 'What the query does' });
+  await expect(panel).toContainText('aggregation');
+  await expect(panel).toContainText(/series in memory/);
+  await expect(panel.getByRole('row')).toHaveCount(4);
+  await page.getByRole('button', { name: 'Explain' }).click();
+  await expect(panel).toBeHidden();
+});
+
+test('a refresh asks for new steps alone', async ({ page }) => {
+  const asked: string[] = [];
+  page.on('request', (request) => {
+    if (request.url().endsWith('/api/v1/query_range')) asked.push(request.postData() ?? '');
+  });
+  await page.goto(explore({ A: CPU, from: 'now-15m', refresh: '5s' }));
+  await expect(legend(page)).toContainText(/\d+ series/);
+  await expect.poll(() => asked.some((body) => body.includes('since=')), { timeout: 30_000 }).toBe(true);
+  await expect.poll(() => hasInk(page)).toBe(true);
+  await expect(legend(page)).toContainText(/\d+ series/);
+});
+
 test('dragging zooms the time range in the URL, and double click goes back', async ({ page }) => {
   await page.goto(explore({ A: CPU, from: 'now-1m' }));
   const plot = chart(page).locator('.u-over');

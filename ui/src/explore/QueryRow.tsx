@@ -9,6 +9,7 @@ import type { Query, ResultKind } from './state';
 import type { Result } from './useResults';
 
 const MetricBrowser = lazy(() => import('./MetricBrowser'));
+const Explain = lazy(() => import('./Explain'));
 
 type Props = {
   query: Query;
@@ -25,6 +26,8 @@ export function QueryRow(props: Props) {
   const [draft, setDraft] = useState(query.expr);
   const [options, setOptions] = useState(false);
   const [browsing, setBrowsing] = useState(false);
+  const [explaining, setExplaining] = useState(false);
+  const answer = props.result?.answer;
   useEffect(() => setDraft(query.expr), [query.expr]);
   const dirty = draft !== query.expr;
   const run = () => {
@@ -68,6 +71,15 @@ export function QueryRow(props: Props) {
           >
             Options
           </button>
+          <button
+            type="button"
+            className="button plain small"
+            aria-expanded={explaining}
+            disabled={!answer}
+            onClick={() => setExplaining(!explaining)}
+          >
+            Explain
+          </button>
           <CopyButton className="button plain small" text={() => draft} label="Copy query" />
           <button type="button" className="button plain small" onClick={props.duplicate}>
             Duplicate
@@ -87,6 +99,11 @@ export function QueryRow(props: Props) {
         </span>
       </div>
       {options && <Options query={query} change={props.change} />}
+      {explaining && answer && (
+        <Suspense fallback={null}>
+          <Explain answer={answer} />
+        </Suspense>
+      )}
       {browsing && (
         <Suspense fallback={null}>
           <MetricBrowser close={() => setBrowsing(false)} choose={choose} />
