@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use api::{ConfigSnapshot, HttpMetrics, Notifications, RELOAD_FAILED};
+use api::{ConfigSnapshot, HttpMetrics, Notifications, QueryLog, RELOAD_FAILED};
 use config::PrometheusConfig;
 use metrics::Store;
 use model::Clock;
@@ -25,6 +25,7 @@ pub(crate) struct Reloader {
     pub(crate) snapshot: Arc<RwLock<ConfigSnapshot>>,
     pub(crate) metrics: HttpMetrics,
     pub(crate) notifications: Arc<Notifications>,
+    pub(crate) query_log: Arc<QueryLog>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What was in force last; also keeps two reloads from overlapping.
     pub(crate) current: Mutex<PrometheusConfig>,
@@ -34,6 +35,8 @@ impl Reloader {
     /// Puts a configuration to work. On an error nothing has changed.
     pub(crate) fn apply(&self, config: &PrometheusConfig) -> Result<(), String> {
         Senders::check(config).map_err(|e| e.to_string())?;
+        let log_file = config.global.query_log_file.as_deref();
+        self.query_log.open(log_file).map_err(|e| format!("cannot open global.query_log_file: {e}"))?;
         self.manager.apply(config).map_err(|e| e.to_string())?;
         self.senders.apply(config).map_err(|e| e.to_string())?;
         self.store.set_limits(crate::settings::limits(config));

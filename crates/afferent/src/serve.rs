@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Notifications, Parts, Readiness};
+use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Notifications, Parts, QueryLog, Readiness};
 use blocks::files::{FileStore, RemoteFiles, RemoteOptions};
 use collect::host::Host;
 use config::{PrometheusConfig, RetentionRule};
@@ -118,6 +118,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args, query_memory))));
     let snapshot = Arc::new(RwLock::new(ConfigSnapshot::default()));
     let notifications = Notifications::new(clock.clone());
+    let query_log = QueryLog::new();
     let reloader = Arc::new(Reloader {
         file: file.clone(),
         address,
@@ -128,6 +129,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         snapshot: snapshot.clone(),
         metrics: http_metrics.clone(),
         notifications: notifications.clone(),
+        query_log: query_log.clone(),
         clock: clock.clone(),
         current: Mutex::new(loaded.config.clone()),
     });
@@ -157,6 +159,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         notifications,
         max_concurrent_queries: args.query_max_concurrency,
         slow_query: args.query_slow_threshold,
+        query_log,
         corruptions: recovery.damaged_records + recovery.quarantined_files.len() as u64,
         memory_limit_bytes: Some(budget.total),
         retention_ms,

@@ -243,6 +243,8 @@ pub(crate) async fn features(State(api): State<Arc<Api>>) -> Answer {
         "admin",
         "exclude_alerts",
         "label_values_match",
+        "openapi_3.1",
+        "openapi_3.2",
         "otlp_write_receiver",
         "query_stats",
         "query_warnings",
@@ -254,9 +256,6 @@ pub(crate) async fn features(State(api): State<Arc<Api>>) -> Answer {
         "time_range_series",
     ]);
     of_api.insert("lifecycle".to_owned(), api.parts.quit.is_some());
-    for absent in ["openapi_3.1", "openapi_3.2"] {
-        of_api.insert(absent.to_owned(), false);
-    }
     let mut of_promql = on(&[
         "anchored",
         "at_modifier",

@@ -18,7 +18,7 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, federate, influx, notifications, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse,
+    admin, doors, federate, influx, notifications, openapi, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse,
     prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read, remote_write, search,
     self_metrics, self_metrics_json, status_cardinality, status_store, ui,
 };
@@ -118,6 +118,7 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .nest("/admin/tsdb", tsdb_admin(api))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
         // Answered while the server is starting or stopping, too.
+        .route("/openapi.yaml", form(get(openapi::prometheus)))
         .route("/notifications", form(get(notifications::list)))
         .route("/notifications/live", form(get(notifications::live)))
         .route("/status/walreplay", form(get(prom_status::wal_replay)))
@@ -145,6 +146,7 @@ fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/status/store", form(get(status_store::store)))
         .route("/status/cardinality", form(get(status_cardinality::cardinality)))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
+        .route("/openapi.yaml", form(get(openapi::ours)))
         .fallback(unknown_endpoint)
         .layer(from_fn_with_state(api.clone(), doors::cors))
 }

@@ -21,7 +21,7 @@ use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
 use crate::notifications::{self, Notifications};
 use crate::otlp::Otlp;
 use crate::pushgateway::Pushgateway;
-use crate::queries::{ActiveQueries, QueryMetrics};
+use crate::queries::{ActiveQueries, QueryLog, QueryMetrics};
 use crate::remote_read::RemoteRead;
 use crate::remote_write::RemoteWrite;
 use crate::self_metrics::HttpMetrics;
@@ -98,6 +98,8 @@ pub struct Parts {
     pub max_concurrent_queries: usize,
     /// Queries that take longer are logged.
     pub slow_query: Duration,
+    /// `global.query_log_file`; the binary opens it.
+    pub query_log: Arc<QueryLog>,
     /// Damaged records and files that the start found.
     pub corruptions: u64,
     /// Memory budget in bytes.
@@ -146,6 +148,8 @@ impl Api {
         federation.register(&mut parts.registry);
         let query_metrics = QueryMetrics::new(concurrency);
         query_metrics.register(&mut parts.registry);
+        parts.query_log.register(&mut parts.registry);
+        let query_log = parts.query_log.clone();
         let remote_read = RemoteRead::new();
         remote_read.register(&mut parts.registry);
         Arc::new(Api {
@@ -157,7 +161,7 @@ impl Api {
             remote_read,
             pushgateway,
             queries: Gate::new(concurrency),
-            active_queries: ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query),
+            active_queries: ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query, query_log),
             lookups: Gate::new(concurrency),
             started_at: parts.clock.now(),
             readiness: AtomicU8::new(Readiness::Starting as u8),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OriginalUri};
 use http::header;
 use http::request::Parts;
 
@@ -23,6 +23,9 @@ pub(crate) struct Client {
     pub(crate) forwarded_for: Option<String>,
     /// `User-Agent`.
     pub(crate) user_agent: Option<String>,
+    /// Method and path of the request.
+    pub(crate) method: String,
+    pub(crate) path: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Client {
@@ -33,10 +36,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
             let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
             text[..text.floor_char_boundary(MAX_HEADER)].to_owned()
         };
+        // A nested router takes the prefix off.
+        let original = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
         Ok(Client {
             address: parts.extensions.get::<ClientAddress>().map(|address| address.0),
             forwarded_for: parts.headers.get("x-forwarded-for").map(text),
             user_agent: parts.headers.get(header::USER_AGENT).map(text),
+            method: parts.method.to_string(),
+            path: original.path().to_owned(),
         })
     }
 }

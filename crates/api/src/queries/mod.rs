@@ -4,11 +4,13 @@
 //! after its client got an answer or went away.
 
 mod client;
+mod log;
 mod metrics;
 mod quantiles;
 mod view;
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 pub(crate) use client::{Client, ClientAddress};
+pub use log::QueryLog;
 pub(crate) use metrics::QueryMetrics;
 pub(crate) use view::{all, kill, one};
 
@@ -61,6 +64,8 @@ pub(crate) struct ActiveQueries {
     clock: Arc<dyn Clock>,
     /// Queries that take longer are logged.
     slow: Duration,
+    /// Takes a line for every query, where the configuration wants that.
+    log: Arc<QueryLog>,
 }
 
 /// A query on the list.
@@ -94,7 +99,7 @@ pub(crate) struct Turn {
 }
 
 impl ActiveQueries {
-    pub(crate) fn new(clock: Arc<dyn Clock>, metrics: QueryMetrics, slow: Duration) -> Arc<Self> {
+    pub(crate) fn new(clock: Arc<dyn Clock>, metrics: QueryMetrics, slow: Duration, log: Arc<QueryLog>) -> Arc<Self> {
         Arc::new(ActiveQueries {
             prefix: format!("{:x}", clock.now().ms() / 1000),
             next: AtomicU64::new(1),
@@ -102,6 +107,7 @@ impl ActiveQueries {
             metrics,
             clock,
             slow,
+            log,
         })
     }
 
@@ -226,7 +232,7 @@ impl Drop for OnList {
 
 impl Turn {
     /// Counts what came of the query.
-    pub(crate) fn ended<E>(&self, result: &Result<QueryResult, E>) {
+    pub(crate) fn ended<E: Display>(&self, result: &Result<QueryResult, E>) {
         let outcome = if result.is_ok() { "success" } else { "error" };
         let _ = self.on_list.entry.outcome.set(outcome);
         let metrics = &self.on_list.list.metrics;
@@ -234,6 +240,9 @@ impl Turn {
         if let Ok(result) = result {
             metrics.observe(&result.stats, self.waited);
         }
+        let list = &self.on_list.list;
+        let (stats, error) = (result.as_ref().ok().map(|r| &r.stats), result.as_ref().err().map(E::to_string));
+        list.log.write(&self.on_list.entry, list.clock.now(), stats, error);
     }
 }
 

@@ -135,3 +135,19 @@ async fn status_pages() {
         assert_eq!(features[group][name], true, "{group} {name}");
     }
 }
+
+#[tokio::test]
+async fn the_interface_describes_itself() {
+    let app = App::new();
+    for (path, version) in [
+        ("/api/v1/openapi.yaml", "3.1.0"),
+        ("/api/v1/openapi.yaml?openapi_version=3.2", "3.2.0"),
+        ("/api/afferent/v1/openapi.yaml", "3.1.0"),
+    ] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.header("content-type"), Some("application/yaml; charset=utf-8"));
+        let document: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(document["openapi"], version);
+        assert!(document["paths"].as_object().unwrap().len() > 5);
+    }
+}

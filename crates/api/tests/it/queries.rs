@@ -289,3 +289,35 @@ async fn slow_queries_are_logged_and_quick_ones_are_not() {
     let metrics = app.get("/metrics").await.text();
     assert!(metrics.contains("afferent_slow_queries_total 1\n"), "{metrics}");
 }
+
+#[tokio::test]
+async fn the_query_log_has_a_line_for_every_query() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("query.log");
+    let mut log = None;
+    let app = App::with(|parts| log = Some(parts.query_log.clone()));
+    let log = log.unwrap();
+    assert_eq!(app.get("/api/v1/query?query=unseen").await.status, 200);
+    log.open(Some(&file)).unwrap();
+    assert!(app.get("/metrics").await.text().contains("prometheus_engine_query_log_enabled 1\n"));
+    assert_eq!(app.get("/api/v1/query_range?query=up&start=1700000000&end=1700000060&step=15").await.status, 200);
+    assert_eq!(app.get("/api/v1/query?query=up%2Bon()up&time=1700000000.5").await.status, 422);
+    assert!(log.open(Some(directory.path())).is_err(), "a directory is no file");
+    log.open(None).unwrap();
+    assert_eq!(app.get("/api/v1/query?query=unseen").await.status, 200);
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let params =
+        serde_json::json!({"query": "up", "start": "2023-11-14T22:13:20Z", "end": "2023-11-14T22:14:20Z", "step": 15});
+    assert_eq!((&lines[0]["params"], &lines[0]["msg"]), (&params, &"promql query logged".into()));
+    assert_eq!(
+        (&lines[0]["httpRequest"]["path"], &lines[0]["httpRequest"]["method"]),
+        (&"/api/v1/query_range".into(), &"GET".into())
+    );
+    assert!(lines[0]["stats"]["samples"]["totalQueryableSamples"].is_number(), "{text}");
+    assert_eq!((&lines[0]["error"], &lines[1]["params"]["step"]), (&Value::Null, &0.into()));
+    assert_eq!(lines[1]["params"]["start"], "2023-11-14T22:13:20.5Z");
+    assert!(lines[1]["error"].as_str().is_some_and(|e| e.contains("many-to-many")), "{text}");
+}

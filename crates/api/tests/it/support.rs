@@ -124,6 +124,7 @@ impl App {
             notifications,
             max_concurrent_queries: 4,
             slow_query: Duration::from_secs(10),
+            query_log: api::QueryLog::new(),
             corruptions: 0,
             memory_limit_bytes: None,
             retention_ms: 86_400_000,
