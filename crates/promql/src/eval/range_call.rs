@@ -37,6 +37,10 @@ struct Frame<'a> {
     buckets: Buckets,
 }
 
+/// Samples in windows between two looks at whether anybody still waits for the answer: a single series may have windows of
+/// millions.
+const CHECK_EVERY: u64 = 1 << 20;
+
 /// Where the samples come from.
 enum Origin<'a> {
     Store { set: &'a dyn SeriesSet, range: TimeRange, pinned: Option<&'a str>, projected: bool },
@@ -239,6 +243,7 @@ fn one_series(
         notes: &mut batch.notes,
     };
     let mut cursor = Cursor::default();
+    let mut unchecked = 0;
     for step in 0..steps.count {
         let step_time = steps.at(step);
         let end = frame.lookup.time(step_time);
@@ -257,6 +262,11 @@ fn one_series(
             continue;
         }
         let weight = cursor.weight(samples) as u64;
+        unchecked += weight;
+        if unchecked > CHECK_EVERY {
+            query.check()?;
+            unchecked = 0;
+        }
         batch.stats.total[step] += weight;
         if frame.counts_reads {
             if step == 0 {

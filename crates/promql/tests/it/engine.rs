@@ -107,6 +107,32 @@ fn endless_grids_are_refused_at_once() {
 }
 
 #[test]
+fn a_single_series_with_endless_windows_is_ended_in_time() {
+    // Two million samples in each of ten thousand windows.
+    let query = "quantile_over_time(0.5, vector(time())[20d:1s])";
+    let range = |context: &QueryContext| {
+        let begin = Instant::now();
+        let result =
+            Engine::default().range(&MemorySource::new(), context, query, Timestamp(0), Timestamp(10_000_000), 1000);
+        (failure(result), begin.elapsed())
+    };
+    let timed = QueryContext { timeout: Some(Duration::from_millis(300)), ..QueryContext::default() };
+    let (error, took) = range(&timed);
+    assert_eq!(error, "query timed out in expression evaluation");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    let context = QueryContext::default();
+    let cancel = context.cancel.clone();
+    let canceling = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_millis(300));
+        cancel.cancel();
+    });
+    let (error, took) = range(&context);
+    canceling.join().unwrap();
+    assert_eq!(error, "query was canceled in expression evaluation");
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+#[test]
 fn time_limit_and_cancellation() {
     let source = requests();
     let context = QueryContext { timeout: Some(Duration::ZERO), ..QueryContext::default() };
