@@ -168,12 +168,7 @@ impl Server {
     pub(super) fn compact(&self) -> anyhow::Result<u64> {
         let data = self.dir.join("data");
         match self.kind {
-            // It merges what is due by itself.
-            Kind::Afferent => {
-                self.rest()?;
-                bytes_under(&data)
-            }
-            Kind::VictoriaMetrics => {
+            Kind::Afferent | Kind::VictoriaMetrics => {
                 self.connect()?.get("/internal/force_merge")?;
                 self.rest()?;
                 bytes_under(&data)

@@ -1,4 +1,4 @@
-//! `/api/v1/admin/tsdb/*`: deleting series, freeing their space, snapshots.
+//! `/api/v1/admin/tsdb/*`: deleting series, freeing their space, snapshots; and VictoriaMetrics' `/internal/force_*`.
 //!
 //! Prometheus serves them only with `--web.enable-admin-api`. Here a caller on this machine may always use them; one that came
 //! through a proxy or by another name of this machine may with that flag.
@@ -54,6 +54,20 @@ pub(crate) async fn clean_tombstones(State(api): State<Arc<Api>>) -> Answer {
     let store = Arc::clone(&api.parts.store);
     run(&api, move || store.clean_tombstones()).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// VictoriaMetrics' `/internal/force_flush`: what is in memory goes into a block.
+pub(crate) async fn force_flush(State(api): State<Arc<Api>>) -> Answer {
+    let store = Arc::clone(&api.parts.store);
+    run(&api, move || store.flush()).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+/// VictoriaMetrics' `/internal/force_merge`; answers when the work is done.
+pub(crate) async fn force_merge(State(api): State<Arc<Api>>) -> Answer {
+    let store = Arc::clone(&api.parts.store);
+    run(&api, move || store.merge_now()).await?;
+    Ok(StatusCode::OK.into_response())
 }
 
 #[derive(Serialize)]

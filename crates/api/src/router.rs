@@ -40,6 +40,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
     let mut root = Router::new()
         .nest("/api/v1", prometheus_api(&api))
         .nest("/api/afferent/v1", own_api(&api))
+        .nest("/internal", internal(&api))
         .merge(influx::routes(&api))
         .merge(pushgateway::routes(&api))
         .route(
@@ -149,6 +150,17 @@ fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/openapi.yaml", form(get(openapi::ours)))
         .fallback(unknown_endpoint)
         .layer(from_fn_with_state(api.clone(), doors::cors))
+}
+
+/// VictoriaMetrics' doors to its upkeep.
+fn internal(api: &Arc<Api>) -> Router<Arc<Api>> {
+    use prom_admin::{force_flush, force_merge};
+    Router::new()
+        .route("/force_flush", form(get(force_flush).post(force_flush)))
+        .route("/force_merge", form(get(force_merge).post(force_merge)))
+        .layer(from_fn_with_state(api.clone(), prom_admin::guard))
+        .layer(from_fn_with_state(api.clone(), admin::require_ready))
+        .fallback(unknown_endpoint)
 }
 
 /// Adds the answer to a wrong method.

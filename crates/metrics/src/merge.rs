@@ -8,8 +8,10 @@ pub(crate) fn normalise(samples: &mut SampleBuffer, begin: usize) {
     if samples.timestamps[begin..].is_sorted_by(|a, b| a < b) {
         return;
     }
-    if reorder_runs(samples, begin) {
-        return;
+    let is_plain =
+        samples.histograms.is_empty() && samples.start_timestamps.is_empty() && samples.aggregates.is_empty();
+    if is_plain {
+        return merge_runs(samples, begin);
     }
     let mut order: Vec<u32> = (begin as u32..samples.len() as u32).collect();
     order.sort_by_key(|row| samples.timestamps[*row as usize]);
@@ -24,32 +26,43 @@ pub(crate) fn normalise(samples: &mut SampleBuffer, begin: usize) {
     }
 }
 
-/// The usual case: plain floats that came in whole stretches, one block's after another's, none of which overlaps another in
-/// time. Puts the stretches in order; answers false, and changes nothing, where the case is not that.
-fn reorder_runs(samples: &mut SampleBuffer, begin: usize) -> bool {
-    let is_plain =
-        samples.histograms.is_empty() && samples.start_timestamps.is_empty() && samples.aggregates.is_empty();
-    if !is_plain {
-        return false;
-    }
-    let times = &samples.timestamps;
-    let mut runs = Vec::new();
-    let mut from = begin;
-    for row in begin + 1..=times.len() {
-        if row == times.len() || times[row] <= times[row - 1] {
-            runs.push(from..row);
-            from = row;
+/// The usual case: plain floats that came in whole stretches, one block's after another's. Only where stretches overlap in
+/// time is there anything to do sample by sample.
+fn merge_runs(samples: &mut SampleBuffer, begin: usize) {
+    let (all_times, all_values) = (&samples.timestamps[begin..], &samples.values[begin..]);
+    let (mut times, mut values) = (Vec::with_capacity(all_times.len()), Vec::with_capacity(all_times.len()));
+    let mut at = 0;
+    for run_times in all_times.chunk_by(|a, b| a < b) {
+        let run_values = &all_values[at..at + run_times.len()];
+        at += run_times.len();
+        let kept = match times.last() {
+            Some(last) if *last >= run_times[0] => times.partition_point(|t| *t < run_times[0]),
+            _ => times.len(),
+        };
+        let (tail_times, tail_values) = (times.split_off(kept), values.split_off(kept));
+        let (mut tail, mut run) = (0, 0);
+        while tail < tail_times.len() && run < run_times.len() {
+            // What was gathered first wins.
+            let is_same = tail_times[tail] == run_times[run];
+            if tail_times[tail] <= run_times[run] {
+                times.push(tail_times[tail]);
+                values.push(tail_values[tail]);
+                tail += 1;
+                run += usize::from(is_same);
+            } else {
+                times.push(run_times[run]);
+                values.push(run_values[run]);
+                run += 1;
+            }
         }
+        times.extend_from_slice(&tail_times[tail..]);
+        values.extend_from_slice(&tail_values[tail..]);
+        times.extend_from_slice(&run_times[run..]);
+        values.extend_from_slice(&run_values[run..]);
     }
-    runs.sort_unstable_by_key(|run| times[run.start]);
-    if !runs.windows(2).all(|pair| times[pair[0].end - 1] < times[pair[1].start]) {
-        return false;
-    }
-    let sorted_times: Vec<i64> = runs.iter().flat_map(|run| &times[run.clone()]).copied().collect();
-    let sorted_values: Vec<f64> = runs.iter().flat_map(|run| &samples.values[run.clone()]).copied().collect();
-    samples.timestamps[begin..].copy_from_slice(&sorted_times);
-    samples.values[begin..].copy_from_slice(&sorted_values);
-    true
+    samples.truncate(begin);
+    samples.timestamps.extend_from_slice(&times);
+    samples.values.extend_from_slice(&values);
 }
 
 /// Removes the rows from `begin` on that lie in `range`.
@@ -82,18 +95,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_writer_of_a_time_wins(rows in proptest::collection::vec((0..40_i64, any::<bool>(), 0..3_i64), 0..80)) {
+        fn the_first_writer_of_a_time_wins(
+            rows in proptest::collection::vec((0..40_i64, any::<bool>(), 0..3_i64), 0..80),
+            is_plain in any::<bool>(),
+        ) {
             let mut samples = SampleBuffer::default();
             samples.push_float(-100, 5.0);
             let mut expected = BTreeMap::new();
-            for (i, (t, is_histogram, start)) in rows.iter().enumerate() {
-                if *is_histogram {
-                    samples.push_histogram(*t, Arc::new(FloatHistogram { sum: i as f64, ..FloatHistogram::default() }));
+            let rows = rows.iter().map(|(t, h, start)| if is_plain { (*t, false, 0) } else { (*t, *h, *start) });
+            for (i, (t, is_histogram, start)) in rows.enumerate() {
+                if is_histogram {
+                    samples.push_histogram(t, Arc::new(FloatHistogram { sum: i as f64, ..FloatHistogram::default() }));
                 } else {
-                    samples.push_float(*t, i as f64);
+                    samples.push_float(t, i as f64);
                 }
-                samples.set_last_start(*start);
-                expected.entry(*t).or_insert((i as f64, *is_histogram, *start));
+                samples.set_last_start(start);
+                expected.entry(t).or_insert((i as f64, is_histogram, start));
             }
             normalise(&mut samples, 1);
             prop_assert_eq!(samples.timestamps[0], -100);

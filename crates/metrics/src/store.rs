@@ -304,6 +304,12 @@ impl Store {
         self.compactor.clean_tombstones().map_err(|e| self.failure("free deleted samples of", e))
     }
 
+    /// Flushes, and brings all blocks into the form in which they will be read once their time is over.
+    pub fn merge_now(&self) -> Result<(), StoreError> {
+        self.flush()?;
+        self.compactor.merge_now().map_err(|e| self.failure("merge the blocks of", e))
+    }
+
     /// Makes `dir`, which must not exist, the directory of a store with all that this one holds now; with `skip_head` only
     /// what has been flushed. Files on this disk are shared, not copied.
     pub fn snapshot(&self, dir: &Path, skip_head: bool) -> Result<(), StoreError> {

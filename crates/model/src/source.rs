@@ -92,6 +92,11 @@ pub trait SeriesSet: Send + Sync {
     /// Appends the samples of series `index` in `range` to `out`, in order of time. May be called from several threads.
     fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError>;
 
+    /// For callers that look at the newest sample in `range` alone: appends that one, or as many as [`SeriesSet::read`] would.
+    fn read_newest(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
+        self.read(index, range, out)
+    }
+
     /// What the reader of an answer should know, such as stored data that was damaged and left out; as of the reads so far.
     fn warnings(&self) -> Vec<String> {
         Vec::new()

@@ -148,7 +148,7 @@ fn select(
             return Err(SourceError::Canceled);
         }
         buffer.clear();
-        set.read(index, range, &mut buffer)?;
+        set.read_newest(index, range, &mut buffer)?;
         let Some((timestamp, value)) = newest(&buffer) else { continue };
         let labels = set.labels(index);
         // Series without a name cannot be exposed.

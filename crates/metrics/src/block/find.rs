@@ -136,6 +136,13 @@ impl Block {
             let rest = self.rest(group)?;
             let mut pairs: Vec<(&str, &str)> = Vec::new();
             for (at, place) in places().enumerate() {
+                // With few labels wanted, neighbours are often alike.
+                let is_alike =
+                    at > 0 && rest.is_none() && columns.iter().all(|(_, _, codes)| codes[at] == codes[at - 1]);
+                if is_alike && let Some(last) = out.last().cloned() {
+                    out.push(last);
+                    continue;
+                }
                 pairs.clear();
                 pairs.extend(columns.iter().filter_map(|(name, texts, codes)| Some((*name, texts.value(codes[at])?))));
                 if let Some(rest) = &rest {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use super::cache::Key;
 
-const SLOTS: usize = 32;
+const SLOTS: usize = 256;
 
 struct Recent {
     key: Key,
@@ -19,9 +19,10 @@ thread_local! {
     static RECENT: RefCell<[Option<Recent>; SLOTS]> = const { RefCell::new([const { None }; SLOTS]) };
 }
 
-/// Pages of one column follow each other in one slot, columns lie in different ones.
+/// Pages of one column follow each other in one slot; columns and blocks lie in different ones.
 fn slot(key: &Key) -> usize {
-    (key.column as usize * 4 + key.kind as usize) % SLOTS
+    let column = key.block << 20 ^ u64::from(key.column) << 2 ^ key.kind as u64;
+    (column.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize % SLOTS
 }
 
 /// The value of a key if this thread used it last of its slot and it still lives.

@@ -39,8 +39,12 @@ impl Block {
         }
         let count = self.numbers(group, self.layout()?.columns.count)?.get(place) as usize;
         self.with_times(group, place, count, |times| {
-            let from = times.partition_point(|t| *t < range.start.ms());
-            let to = times.partition_point(|t| *t <= range.end.ms());
+            let (from, to) = if is_inside {
+                (0, times.len())
+            } else {
+                let from = times.partition_point(|t| *t < range.start.ms());
+                (from, times.partition_point(|t| *t <= range.end.ms()))
+            };
             if from == to {
                 return Ok(());
             }

@@ -142,6 +142,20 @@ impl Compactor {
         }
     }
 
+    /// Merges what can be merged now, as if the newest windows were over; they grow by another merge when they are.
+    pub(crate) fn merge_now(&self) -> io::Result<()> {
+        let _busy = self.busy.lock();
+        let windows_ms = vec![self.options.plan.windows_ms[0]];
+        let plan = PlanOptions { windows_ms, ..self.options.plan.clone() };
+        let now = self.clock.now();
+        let later = now.plus_ms(2 * plan.windows_ms[0]).plus_ms(plan.close_after_ms);
+        while let Some(job) = next_job(&readable(&self.shelf.view()), later, &plan) {
+            self.run(&job, now)?;
+        }
+        self.shelf.sweep();
+        Ok(())
+    }
+
     /// Writes every block again that holds deleted samples, so that they take no space any more.
     pub(crate) fn clean_tombstones(&self) -> io::Result<()> {
         let _busy = self.busy.lock();

@@ -26,7 +26,6 @@ pub(crate) use append::{Limits, Visit, VisitError};
 pub(crate) use evict::{Idle, Upkeep};
 pub(crate) use exemplars::{Exemplars, Pushed, Stored};
 pub(crate) use index::{Index, Postings};
-pub(crate) use order::compare;
 pub(crate) use restore::{Batch, Definition, IdMap};
 pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, Weight, push_sample};
 pub(crate) use shard::Shard;
@@ -177,12 +176,16 @@ impl Head {
         }
     }
 
+    /// True where no sample in memory lies outside of the range.
+    pub(crate) fn lies_within(&self, range: TimeRange) -> bool {
+        range.start.ms() <= self.min_time.load(Ordering::Relaxed)
+            && self.max_time.load(Ordering::Relaxed) <= range.end.ms()
+    }
+
     /// Slots of series that satisfy the matchers and may have samples in the range.
     pub(crate) fn matching(&self, matchers: &[Matcher], range: TimeRange) -> RoaringBitmap {
         let mut found = self.index.read().matching(matchers);
-        let holds_all = range.start.ms() <= self.min_time.load(Ordering::Relaxed)
-            && range.end.ms() >= self.max_time.load(Ordering::Relaxed);
-        if !holds_all {
+        if !self.lies_within(range) {
             let shards: Vec<_> = self.shards.iter().map(RwLock::read).collect();
             let outside: Vec<u32> = found
                 .iter()

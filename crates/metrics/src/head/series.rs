@@ -398,6 +398,14 @@ impl Series {
         is_over && !self.is_active && !self.is_retired && self.is_empty()
     }
 
+    /// The newest sample of all, where it is a float of which no block can know.
+    pub(crate) fn newest_float(&self) -> Option<(i64, f64)> {
+        let open = self.open.as_ref()?;
+        let last = open.offsets[..usize::from(open.count)].last()?;
+        let is_newest = open.base + i64::from(*last) == self.last_time;
+        is_newest.then(|| (self.last_time, f64::from_bits(self.last_bits)))
+    }
+
     /// Appends the samples in memory that lie in `range`, in the order of writing, which need not be the order of time;
     /// without those that are in blocks already where the reader sees these blocks.
     pub(crate) fn read(&self, range: TimeRange, sees_blocks: bool, out: &mut SampleBuffer) -> Result<(), Damaged> {

@@ -1,18 +1,16 @@
 //! Puts together what head and blocks have of each series, by the hash of its labels.
 //!
 //! The rows of every block are in one order, so most of the time the lists are walked side by side and each row is the next
-//! entry. Only a series that the list lacks is compared by its labels, and only with its neighbours.
+//! entry. A series that the list lacks comes last.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use hashbrown::HashMap;
-use model::{Labels, SourceError};
+use model::SourceError;
 
+use super::Reader;
 use super::found::{BlockRows, HeadSeries};
-use super::{Reader, Wanted};
-use crate::block::{SeriesHash, order};
-use crate::head;
+use crate::block::SeriesHash;
 
 /// No slot, or no source.
 pub(super) const NONE: u32 = u32::MAX;
@@ -31,6 +29,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    fn of_head(series: HeadSeries) -> Self {
+        Entry { identity: series.identity, slot: series.slot, first: NONE, last: NONE }
+    }
+
     /// Where its rows stand in the list of sources, in the order of blocks.
     pub(super) fn sources(&self) -> Range<usize> {
         self.first as usize..self.last as usize
@@ -54,26 +56,13 @@ pub(super) struct Joined {
     pub(super) sources: Vec<Source>,
 }
 
-/// A series that is to be entered, between two entries.
-struct Missing {
-    entry: Entry,
-    labels: Labels,
-    between: Range<usize>,
-}
-
 /// Joins rows and series of the head.
-pub(super) fn join(reader: &Reader, blocks: &[BlockRows], mut in_head: Vec<HeadSeries>) -> Result<Joined, SourceError> {
+pub(super) fn join(reader: &Reader, blocks: &[BlockRows], in_head: Vec<HeadSeries>) -> Result<Joined, SourceError> {
     let mut joined = Joined::default();
-    if blocks.is_empty() {
-        in_head.sort_unstable_by_key(|series| series.id);
-        let entry = |s: HeadSeries| Entry { identity: s.identity, slot: s.slot, first: 0, last: 0 };
-        joined.entries = in_head.into_iter().map(entry).collect();
-        return Ok(joined);
-    }
     for at in 0..blocks.len() {
         joined.add_block(reader, blocks, at)?;
     }
-    joined.add_head(reader, blocks, in_head)?;
+    joined.add_head(in_head);
     joined.flatten();
     Ok(joined)
 }
@@ -83,7 +72,7 @@ impl Joined {
         let BlockRows { block, rows, .. } = &blocks[at];
         let Some(hashes) = reader.sound(block, block.hashes(rows))? else { return Ok(()) };
         let mut places: Option<HashMap<SeriesHash, u32>> = None;
-        let mut missing: Vec<(Entry, usize)> = Vec::new();
+        let mut missing: Vec<Entry> = Vec::new();
         let mut next = 0;
         let mut from = 0;
         while from < rows.len() {
@@ -107,15 +96,12 @@ impl Joined {
                     self.append(place, chain);
                     next = place + 1;
                 }
-                None => missing.push((Entry { identity, slot: NONE, first: chain.0, last: chain.1 }, next)),
+                None => missing.push(Entry { identity, slot: NONE, first: chain.0, last: chain.1 }),
             }
             from = to;
         }
-        if self.entries.is_empty() {
-            self.entries = missing.into_iter().map(|(entry, _)| entry).collect();
-            return Ok(());
-        }
-        self.insert_rows(reader, blocks, at, missing)
+        self.entries.append(&mut missing);
+        Ok(())
     }
 
     /// Links rows of one block; answers the first and the last link.
@@ -137,98 +123,19 @@ impl Joined {
         entry.last = last;
     }
 
-    /// Enters series of a block that no block before it has; each comes with the place that it does not stand before.
-    fn insert_rows(
-        &mut self,
-        reader: &Reader,
-        blocks: &[BlockRows],
-        at: usize,
-        missing: Vec<(Entry, usize)>,
-    ) -> Result<(), SourceError> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let rows: Vec<u32> = missing.iter().map(|(entry, _)| self.sources[entry.first as usize].row).collect();
-        let block = &blocks[at].block;
-        let labels = reader.sound(block, block.labels_of(&rows, None))?;
-        // Without their labels they cannot be told apart by people either: they are left out, as other damage is.
-        let Some(labels) = labels else { return Ok(()) };
-        let end = self.entries.len();
-        let missing = missing.into_iter().zip(labels);
-        let missing = missing.map(|((entry, from), labels)| Missing { entry, labels, between: from..end }).collect();
-        self.insert(reader, blocks, missing)
-    }
-
-    fn add_head(&mut self, reader: &Reader, blocks: &[BlockRows], in_head: Vec<HeadSeries>) -> Result<(), SourceError> {
-        if in_head.is_empty() {
-            return Ok(());
-        }
+    /// Adds the series of the head: those that no block has come last, in the order of their creation.
+    fn add_head(&mut self, mut in_head: Vec<HeadSeries>) {
         let places: HashMap<SeriesHash, u32> =
             (0_u32..).zip(&self.entries).map(|(place, entry)| (entry.identity, place)).collect();
-        let mut missing: Vec<HeadSeries> = Vec::new();
-        for series in in_head {
-            match places.get(&series.identity) {
-                Some(place) => self.entries[*place as usize].slot = series.slot,
-                None => missing.push(series),
+        in_head.retain(|series| match places.get(&series.identity) {
+            Some(place) => {
+                self.entries[*place as usize].slot = series.slot;
+                false
             }
-        }
-        if let Some(head) = &reader.head {
-            let shards: Vec<_> = head.shards.iter().map(|shard| shard.read()).collect();
-            let index = head.index.read();
-            let pairs = |slot: u32| {
-                let series = shards[head.shard_of_slot(slot)].get(head.local(slot));
-                series.map_or(&[][..], |series| &series.pairs)
-            };
-            missing.sort_unstable_by(|a, b| head::compare(&index, pairs(a.slot), pairs(b.slot)));
-        }
-        let end = self.entries.len();
-        let missing = missing.into_iter().map(|series| Missing {
-            entry: Entry { identity: series.identity, slot: series.slot, first: NONE, last: NONE },
-            labels: reader.head_labels(series.slot, &Wanted::All),
-            between: 0..end,
+            None => true,
         });
-        let missing = missing.collect();
-        self.insert(reader, blocks, missing)
-    }
-
-    /// Enters sorted series. The place of each is searched for in growing steps from the place of the one before.
-    fn insert(&mut self, reader: &Reader, blocks: &[BlockRows], missing: Vec<Missing>) -> Result<(), SourceError> {
-        let mut entries = Vec::with_capacity(self.entries.len() + missing.len());
-        let mut copied = 0;
-        for Missing { entry, labels, between } in missing {
-            let precedes = |place: usize| -> Result<bool, SourceError> {
-                let other = self.labels(reader, blocks, &self.entries[place])?;
-                Ok(order::compare_labels(&other, &labels) == Ordering::Less)
-            };
-            let (mut low, mut step) = (between.start.max(copied), 1);
-            while low + step <= between.end && precedes(low + step - 1)? {
-                low += step;
-                step *= 2;
-            }
-            let mut high = (low + step - 1).clamp(low, between.end);
-            while low < high {
-                let middle = low + (high - low) / 2;
-                if precedes(middle)? {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
-            entries.extend_from_slice(&self.entries[copied..low]);
-            entries.push(entry);
-            copied = low;
-        }
-        entries.extend_from_slice(&self.entries[copied..]);
-        self.entries = entries;
-        Ok(())
-    }
-
-    fn labels(&self, reader: &Reader, blocks: &[BlockRows], entry: &Entry) -> Result<Labels, SourceError> {
-        let Some(source) = self.sources.get(entry.first as usize) else {
-            return Ok(reader.head_labels(entry.slot, &Wanted::All));
-        };
-        let block = &blocks[source.block as usize].block;
-        Ok(reader.sound(block, block.labels(source.row, None))?.unwrap_or_default())
+        in_head.sort_unstable_by_key(|series| series.id);
+        self.entries.extend(in_head.into_iter().map(Entry::of_head));
     }
 
     /// Puts the sources of each series next to each other.

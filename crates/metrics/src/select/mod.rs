@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{Footprint, Labels, Projection, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange};
+use model::{Footprint, Labels, Projection, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange, Timestamp};
 use parking_lot::Mutex;
 
 use crate::block::Block;
@@ -112,7 +112,7 @@ struct Selection {
 /// Finds series.
 ///
 /// Those of the head alone come in the order of their creation. Prometheus' head gives series in that order, and some answers
-/// of PromQL hang on it (`limitk`, ties of `topk`). Where blocks take part, the order is that of blocks.
+/// of PromQL hang on it (`limitk`, ties of `topk`). Where blocks take part, what they have comes first, in their order.
 pub(crate) fn select(reader: Reader, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
     let sets = [request.matchers];
     let head = found::in_head(&reader, &sets, request.range);
@@ -143,6 +143,11 @@ impl Selection {
         Ok(())
     }
 
+    fn newest_in_head(&self, slot: u32) -> Option<(i64, f64)> {
+        let head = self.reader.head.as_ref()?;
+        head.shards[head.shard_of_slot(slot)].read().get(head.local(slot))?.newest_float()
+    }
+
     fn read_head(&self, slot: u32, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
         let Some(head) = &self.reader.head else { return Ok(()) };
         let shard = head.shards[head.shard_of_slot(slot)].read();
@@ -171,9 +176,29 @@ impl SeriesSet for Selection {
         if entry.slot != NONE {
             self.read_head(entry.slot, range, out)?;
         }
+        let is_one_row = entry.slot == NONE && entry.sources().len() == 1;
         // Blocks come in the order of writing, and so before the head: what was written first wins.
-        merge::normalise(out, begin);
+        if !is_one_row {
+            merge::normalise(out, begin);
+        }
         Ok(())
+    }
+
+    fn read_newest(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
+        let entry = &self.entries[index];
+        if entry.slot != NONE
+            && let Some((time, value)) = self.newest_in_head(entry.slot)
+            && range.contains(Timestamp(time))
+        {
+            // Imported blocks may hold what is newer.
+            let ends =
+                self.sources[entry.sources()].iter().map(|s| self.blocks[s.block as usize].block.entry().range.end);
+            if ends.into_iter().all(|end| end.ms() <= time) {
+                out.push_float(time, value);
+                return Ok(());
+            }
+        }
+        self.read(index, range, out)
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -122,6 +122,12 @@ impl SampleStats {
         self.read[step] += samples;
     }
 
+    /// Counts samples seen and read anew by each of the first steps.
+    pub(crate) fn add(&mut self, seen: &[u64], new: &[u64]) {
+        add_all(&mut self.total, seen);
+        add_all(&mut self.read, new);
+    }
+
     /// Counts what a buffer holds of downsampled data.
     pub(crate) fn note_downsampled(&mut self, buffer: &model::SampleBuffer) {
         let longest = buffer.aggregates.iter().map(|(_, a)| a.span_ms).max().unwrap_or(0);
@@ -135,8 +141,7 @@ impl SampleStats {
 
     pub(crate) fn merge(&mut self, other: &SampleStats) {
         self.add_downsampled(other.downsampled);
-        add_all(&mut self.total, &other.total);
-        add_all(&mut self.read, &other.read);
+        self.add(&other.total, &other.read);
     }
 
     /// Takes over the figures of a part that was evaluated once for all steps.

@@ -11,7 +11,7 @@ use model::{FloatHistogram, METRIC_NAME, Projection, SampleValue};
 use super::float_columns::FloatColumns;
 use super::grouping::Grouping;
 use super::range_call::can_stream;
-use super::select::{Sink, pinned_name};
+use super::select::{Held, Sink, pinned_name};
 use super::{Evaluator, Series, is_present};
 use crate::annotations::{Annotations, HistogramOperation, Notice};
 use crate::ast::{Aggregate, AggregateOp, Expr};
@@ -103,15 +103,11 @@ impl Evaluator<'_> {
         let before = self.query.account.level();
         let mut notes = Annotations::default();
         let account = &self.query.account;
-        self.stream_vector(aggregate, &mut |batch| {
-            let (mut held, mut bytes, weight) = (0, 0, groups.weight);
-            for series in batch {
-                held += series.samples();
-                bytes += series.bytes_besides_samples();
-                groups.add(series, &mut notes);
-            }
-            account.release(held.min(account.current().saturating_sub(before.samples)));
-            account.release_series(bytes, before);
+        self.stream_vector(aggregate, &mut |batch, held| {
+            let weight = groups.weight;
+            batch.into_iter().for_each(|series| groups.add(series, &mut notes));
+            account.release(held.samples.min(account.current().saturating_sub(before.samples)));
+            account.release_series(held.bytes, before);
             account.take(groups.weight - weight)?;
             Ok(())
         })?;
@@ -159,36 +155,41 @@ impl Evaluator<'_> {
     /// Hands the operand's series on, in portions where its kind allows it, with only the labels that the grouping reads.
     fn stream_operand(&mut self, aggregate: &Aggregate, sink: Sink<'_>) -> Result<(), QueryError> {
         // Annotations name the metric and its type.
-        let projected = |name: Option<&str>, noted: &[&str]| {
-            name?;
+        let projected = |noted: &[&str]| {
             let mut names = aggregate.grouping.clone();
             if aggregate.without {
                 names.retain(|n| n != METRIC_NAME);
-                return Some(Projection::Without(names));
+                return Projection::Without(names);
             }
             for also in noted {
                 if !names.iter().any(|n| n == also) {
                     names.push((*also).to_owned());
                 }
             }
-            Some(Projection::Only(names))
+            Projection::Only(names)
         };
         match &*aggregate.expr {
             Expr::Vector(selector) => {
-                let projection = projected(pinned_name(selector), &[METRIC_NAME]);
-                self.stream_vector_selector(selector, projection.as_ref(), sink)
+                let projection = projected(&[METRIC_NAME]);
+                self.stream_vector_selector(selector, Some(&projection), sink)
             }
             Expr::Call(call) if can_stream(call, self.query.options.delayed_name_removal) => {
                 let function = range_function(call.func.name);
-                let Some(function) = function else { return sink(self.eval_vector(&aggregate.expr)?) };
+                let Some(function) = function else { return self.hand_on(&aggregate.expr, sink) };
                 let name = call.args.iter().find_map(|a| a.selector()).and_then(pinned_name);
                 // The pinned name is known, and a range function drops it.
                 let noted: &[&str] = if self.query.options.type_and_unit_labels { &["__type__"] } else { &[] };
-                let projection = projected(name, noted);
+                let projection = name.map(|_| projected(noted));
                 self.stream_range_call(call, function, projection.as_ref(), sink)
             }
-            other => sink(self.eval_vector(other)?),
+            other => self.hand_on(other, sink),
         }
+    }
+
+    fn hand_on(&mut self, expr: &Expr, sink: Sink<'_>) -> Result<(), QueryError> {
+        let series = self.eval_vector(expr)?;
+        let held = Held::of(&series);
+        sink(series, held)
     }
 }
 

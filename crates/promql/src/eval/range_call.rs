@@ -143,7 +143,7 @@ impl Evaluator<'_> {
     /// A range call whose whole result is wanted.
     pub(crate) fn eval_range_call(&mut self, call: &Call, function: RangeFunction) -> Result<Vec<Series>, QueryError> {
         let mut all = Vec::new();
-        self.stream_range_call(call, function, None, &mut |series| {
+        self.stream_range_call(call, function, None, &mut |series, _| {
             all.extend(series);
             Ok(())
         })?;
@@ -320,15 +320,11 @@ fn slide_series(
     let samples = (scratch.buffer.timestamps.as_slice(), scratch.buffer.values.as_slice());
     let held = samples.0.len();
     query.account.take(held)?;
-    let grid = Grid { steps, lookup: frame.lookup, range_ms: frame.range_ms };
+    let grid = Grid { steps, lookup: frame.lookup, range_ms: frame.range_ms, function };
+    let floats = scratch.slide.run(samples, grid);
+    let (seen, new) = scratch.slide.counts();
     let moves = frame.lookup.at.is_none();
-    let stats = &mut batch.stats;
-    let floats = scratch.slide.run(samples, grid, function, |step, seen, new| {
-        stats.total[step] += seen as u64;
-        if moves || step == 0 {
-            stats.read[step] += new as u64;
-        }
-    });
+    batch.stats.add(seen, if moves { new } else { &new[..1] });
     query.account.release(held);
     if floats.is_empty() {
         return Ok(());
@@ -356,8 +352,6 @@ fn finish_series(
     if series.is_empty() {
         return Ok(());
     }
-    query.account.take(series.samples())?;
-    query.account.take_series(series.bytes_besides_samples())?;
     if matches!(frame.call.func.name, "rate" | "increase") && !metric.is_empty() && !series.floats.is_empty() {
         let position = selector_span(&frame.call.args[0]);
         const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
@@ -373,6 +367,5 @@ fn finish_series(
     if series.drop_name && !query.options.delayed_name_removal {
         series.labels = drop_reserved(&series.labels);
     }
-    batch.series.push(series);
-    Ok(())
+    batch.push(query, series)
 }

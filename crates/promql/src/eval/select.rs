@@ -37,14 +37,41 @@ pub(crate) fn is_plain(buffer: &SampleBuffer) -> bool {
     buffer.histograms.is_empty() && buffer.aggregates.is_empty() && !has_marker
 }
 
+/// What series hold in the account: samples, and bytes besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) samples: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Held {
+    pub(crate) fn of(series: &[Series]) -> Self {
+        let samples = series.iter().map(Series::samples).sum();
+        Held { samples, bytes: series.iter().map(Series::bytes_besides_samples).sum() }
+    }
+}
+
 /// What a task has made of its series.
+#[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) series: Vec<Series>,
+    pub(crate) held: Held,
     pub(crate) stats: SampleStats,
     pub(crate) notes: Annotations,
 }
 
 impl Batch {
+    /// Adds a finished series.
+    pub(crate) fn push(&mut self, query: &Query<'_>, series: Series) -> Result<(), QueryError> {
+        let (samples, bytes) = (series.samples(), series.bytes_besides_samples());
+        query.account.take(samples)?;
+        query.account.take_series(bytes)?;
+        self.held.samples += samples;
+        self.held.bytes += bytes;
+        self.series.push(series);
+        Ok(())
+    }
+
     /// Says so where samples are what is left of downsampled data.
     pub(crate) fn see_downsampled(&mut self, buffer: &SampleBuffer, position: usize) {
         if !buffer.aggregates.is_empty() {
@@ -54,11 +81,11 @@ impl Batch {
     }
 }
 
-/// Receives the series of a vector in portions.
-pub(crate) type Sink<'s> = &'s mut dyn FnMut(Vec<Series>) -> Result<(), QueryError>;
+/// Receives the series of a vector in portions, each with what it holds in the account.
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(Vec<Series>, Held) -> Result<(), QueryError>;
 
 /// The time at which data is looked up for a step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Lookup {
     pub(crate) at: Option<i64>,
     pub(crate) offset: i64,
@@ -127,12 +154,11 @@ impl Evaluator<'_> {
     ) -> Result<(), QueryError> {
         let query = self.query;
         let steps = self.steps.count;
-        let run = |batch: usize| -> Result<Batch, QueryError> {
+        let run = |scratch: &mut Scratch, batch: usize| -> Result<Batch, QueryError> {
             query.check()?;
-            let mut out = Batch { series: Vec::new(), stats: SampleStats::new(steps), notes: Annotations::default() };
-            let mut scratch = Scratch::default();
+            let mut out = Batch { stats: SampleStats::new(steps), ..Batch::default() };
             for index in batch * BATCH..count.min((batch + 1) * BATCH) {
-                work(index, &mut scratch, &mut out)?;
+                work(index, scratch, &mut out)?;
             }
             query.progress.read(count.min((batch + 1) * BATCH) - batch * BATCH, out.stats.read.iter().sum());
             query.progress.hold(query.account.bytes());
@@ -143,14 +169,14 @@ impl Evaluator<'_> {
         for wave in (0..batches).step_by(ahead) {
             let end = batches.min(wave + ahead);
             let done: Result<Vec<Batch>, QueryError> = if end - wave == 1 {
-                run(wave).map(|b| vec![b])
+                run(&mut Scratch::default(), wave).map(|b| vec![b])
             } else {
-                (wave..end).into_par_iter().map(run).collect()
+                (wave..end).into_par_iter().map_init(Scratch::default, run).collect()
             };
             for batch in done? {
                 self.stats.merge(&batch.stats);
                 self.notes.merge(batch.notes);
-                sink(batch.series)?;
+                sink(batch.series, batch.held)?;
             }
         }
         Ok(())
@@ -159,7 +185,7 @@ impl Evaluator<'_> {
     /// An instant vector selector: at each step the newest sample that is not older than the lookback.
     pub(crate) fn eval_vector_selector(&mut self, selector: &VectorSelector) -> Result<Vec<Series>, QueryError> {
         let mut all = Vec::new();
-        self.stream_vector_selector(selector, None, &mut |series| {
+        self.stream_vector_selector(selector, None, &mut |series, _| {
             all.extend(series);
             Ok(())
         })?;
@@ -185,7 +211,11 @@ impl Evaluator<'_> {
             set.len(),
             |index, scratch, batch| {
                 scratch.buffer.clear();
-                set.read(index, range, &mut scratch.buffer)?;
+                if steps.is_instant() {
+                    set.read_newest(index, range, &mut scratch.buffer)?;
+                } else {
+                    set.read(index, range, &mut scratch.buffer)?;
+                }
                 buckets.apply(&mut scratch.buffer);
                 batch.see_downsampled(&scratch.buffer, position);
                 let mut series = Series::new(model::Labels::empty());
@@ -205,10 +235,8 @@ impl Evaluator<'_> {
                     });
                 }
                 if taken > 0 {
-                    query.account.take(taken.max(series.floats.len() / 2))?;
                     series.labels = set.labels(index);
-                    query.account.take_series(series.bytes_besides_samples())?;
-                    batch.series.push(series);
+                    batch.push(query, series)?;
                 }
                 Ok(())
             },
@@ -244,14 +272,11 @@ impl Evaluator<'_> {
                     column[step] = if start_times { row.start() as f64 / 1000.0 } else { row.time() as f64 / 1000.0 };
                 });
                 if taken > 0 {
-                    query.account.take(taken.max(column.len() / 2))?;
-                    let series = Series { floats: column, ..Series::new(set.labels(index)) };
-                    query.account.take_series(series.bytes_besides_samples())?;
-                    batch.series.push(series);
+                    batch.push(query, Series { floats: column, ..Series::new(set.labels(index)) })?;
                 }
                 Ok(())
             },
-            &mut |series| {
+            &mut |series, _| {
                 all.extend(series);
                 Ok(())
             },

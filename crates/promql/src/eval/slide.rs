@@ -1,8 +1,10 @@
 //! `rate`, `increase` and `delta` of plain floats, which most range queries consist of, for all steps of a series at once.
 //!
-//! The first pass slides the window and notes what the extrapolation starts from, a column for each figure; the second is
-//! arithmetic over these columns without branches. The arithmetic is that of `functions::rate`, operation by operation, so that
-//! both give the same bits.
+//! Where the windows lie, and by how much they are extrapolated, hangs on the times of the samples alone, and the series of one
+//! target share these. So the windows are worked out when the times change, and what is left for a series is its values. The
+//! arithmetic is that of `functions::rate`, operation by operation, so that both give the same bits.
+
+use std::ops::Range;
 
 use model::stale_nan;
 
@@ -10,7 +12,7 @@ use super::select::Lookup;
 use super::series::Steps;
 
 /// The functions that are known here.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Extrapolated {
     /// A drop of the value is a reset, and no increase reaches back below zero.
     pub(crate) is_counter: bool,
@@ -29,80 +31,92 @@ impl Extrapolated {
     }
 }
 
-/// Which samples each step sees.
-#[derive(Clone, Copy, Debug)]
+/// Which samples each step sees, and what is done with them.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Grid {
     pub(crate) steps: Steps,
     pub(crate) lookup: Lookup,
     /// Length of the range in milliseconds, above zero.
     pub(crate) range_ms: i64,
+    pub(crate) function: Extrapolated,
 }
 
 /// Steps that are worked on together: what is noted of them stays in the nearest cache.
 const LANES: usize = 64;
+/// A product that is so much greater than another one is greater whatever rounding did to both.
+const SLACK: f64 = 1.000_001;
+/// The same for products below the normal floats.
+const LEAST: f64 = 1e-300;
 
-/// What is known of the windows of some steps. Times are in milliseconds.
-#[derive(Debug)]
+/// The windows of all steps as far as they hang on times: a column for each figure.
+#[derive(Debug, Default)]
 struct Windows {
-    /// From the start of the range to the first sample.
-    to_start: [f64; LANES],
-    /// From the last sample to the end of the range.
-    to_end: [f64; LANES],
-    /// From the first sample to the last.
-    sampled: [f64; LANES],
-    /// Samples less one; 0 where nothing can be said.
-    gaps: [f64; LANES],
-    first: [f64; LANES],
-    /// Last minus first, with what was lost at resets.
-    increase: [f64; LANES],
+    /// Places of the first and the last sample.
+    ends: Vec<(u32, u32)>,
+    /// From the first sample to the last, in seconds; 0 where there are less than two.
+    sampled: Vec<f64>,
+    /// How far the increase reaches beyond the first and the last sample, in seconds.
+    to_start: Vec<f64>,
+    to_end: Vec<f64>,
+    /// What the increase is multiplied with, unless zero lies nearer than the start.
+    factor: Vec<f64>,
 }
 
 /// Memory that is used again from series to series.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Slide {
-    windows: Box<Windows>,
+    /// What the windows were worked out for.
+    grid: Option<Grid>,
+    times: Vec<i64>,
+    windows: Windows,
+    /// Samples that each step sees, and those of them that the step before did not.
+    seen: Vec<u64>,
+    new: Vec<u64>,
+    has_result: bool,
     /// Places of the samples that are lower than the one before.
-    resets: Vec<usize>,
-}
-
-impl Default for Slide {
-    fn default() -> Self {
-        let none = [0.0; LANES];
-        let windows = Windows { to_start: none, to_end: none, sampled: none, gaps: none, first: none, increase: none };
-        Slide { windows: Box::new(windows), resets: Vec::new() }
-    }
-}
-
-/// Where the window stands: the places of its samples, and the first reset that may lie in it.
-#[derive(Default)]
-struct Cursor {
-    from: usize,
-    to: usize,
-    next_reset: usize,
+    resets: Vec<u32>,
 }
 
 impl Slide {
-    /// The column of results over all steps, empty where no step has one. `visit` is told of every step that has samples how
-    /// many these are, and how many of them the step before did not have.
-    pub(crate) fn run(
-        &mut self,
-        samples: (&[i64], &[f64]),
-        grid: Grid,
-        function: Extrapolated,
-        mut visit: impl FnMut(usize, usize, usize),
-    ) -> Vec<f64> {
-        self.find_resets(samples.1, function.is_counter);
-        let range = seconds(grid.range_ms as f64);
-        let mut column = Vec::with_capacity(grid.steps.count);
-        let mut cursor = Cursor::default();
-        let mut any = false;
-        for begin in (0..grid.steps.count).step_by(LANES) {
-            let end = grid.steps.count.min(begin + LANES);
-            any |= self.slide(samples, grid, begin..end, &mut cursor, &mut visit);
-            let values: [f64; LANES] = std::array::from_fn(|lane| self.windows.value(lane, function, range));
-            column.extend_from_slice(&values[..end - begin]);
+    /// The column of results over all steps, empty where no step has one.
+    pub(crate) fn run(&mut self, (times, values): (&[i64], &[f64]), grid: Grid) -> Vec<f64> {
+        if self.grid != Some(grid) || self.times != times {
+            self.work_out(times, grid);
         }
-        if any { column } else { Vec::new() }
+        if !self.has_result {
+            return Vec::new();
+        }
+        self.find_resets(values, grid.function.is_counter);
+        let windows = &self.windows;
+        let mut column = Vec::with_capacity(windows.ends.len());
+        let (mut increases, mut firsts) = ([0.0; LANES], [0.0; LANES]);
+        let mut next_reset = 0;
+        for begin in (0..windows.ends.len()).step_by(LANES) {
+            let steps = begin..windows.ends.len().min(begin + LANES);
+            for ((increase, first), ends) in increases.iter_mut().zip(&mut firsts).zip(&windows.ends[steps.clone()]) {
+                *first = values[ends.0 as usize];
+                *increase = values[ends.1 as usize] - *first;
+            }
+            if next_reset < self.resets.len() {
+                next_reset = windows.add_lost(&self.resets, next_reset, values, steps.clone(), &mut increases);
+            }
+            let (sampled, factors) = (&windows.sampled[steps.clone()], &windows.factor[steps.clone()]);
+            let results = increases.iter().zip(factors).zip(sampled);
+            column.extend(results.map(
+                |((increase, factor), sampled)| {
+                    if *sampled > 0.0 { increase * factor } else { stale_nan() }
+                },
+            ));
+            if grid.function.is_counter {
+                windows.stop_at_zero(&firsts, &increases, grid, steps.clone(), &mut column[steps]);
+            }
+        }
+        column
+    }
+
+    /// For each step how many samples it sees, and how many of them the step before did not see; of the last run.
+    pub(crate) fn counts(&self) -> (&[u64], &[u64]) {
+        (&self.seen, &self.new)
     }
 
     fn find_resets(&mut self, values: &[f64], is_counter: bool) {
@@ -111,23 +125,20 @@ impl Slide {
         let falls = |(before, after): (&f64, &f64)| after < before;
         let pairs = || values.iter().zip(values.iter().skip(1));
         if is_counter && pairs().fold(false, |any, pair| any | falls(pair)) {
-            self.resets.extend(pairs().enumerate().filter(|(_, pair)| falls(*pair)).map(|(at, _)| at + 1));
+            self.resets.extend((1_u32..).zip(pairs()).filter(|(_, pair)| falls(*pair)).map(|(at, _)| at));
         }
     }
 
-    /// Fills the windows of some steps; false where none has two samples.
-    fn slide(
-        &mut self,
-        (times, values): (&[i64], &[f64]),
-        grid: Grid,
-        range: std::ops::Range<usize>,
-        cursor: &mut Cursor,
-        visit: &mut impl FnMut(usize, usize, usize),
-    ) -> bool {
-        let windows = &mut *self.windows;
-        let Cursor { mut from, mut to, mut next_reset } = *cursor;
-        let mut any = false;
-        for (lane, step) in range.enumerate().take(LANES) {
+    fn work_out(&mut self, times: &[i64], grid: Grid) {
+        self.grid = Some(grid);
+        self.times.clear();
+        self.times.extend_from_slice(times);
+        self.windows.clear();
+        self.seen.clear();
+        self.new.clear();
+        self.has_result = false;
+        let (mut from, mut to) = (0, 0);
+        for step in 0..grid.steps.count {
             let end = grid.lookup.time(grid.steps.at(step));
             let start = end.saturating_sub(grid.range_ms);
             let seen = to;
@@ -137,57 +148,100 @@ impl Slide {
             while from < to && times[from] <= start {
                 from += 1;
             }
-            windows.gaps[lane] = 0.0;
-            if from == to {
-                continue;
+            self.seen.push((to - from) as u64);
+            self.new.push((to - seen.max(from)) as u64);
+            if to - from < 2 {
+                self.windows.push_none();
+            } else {
+                self.has_result = true;
+                self.windows.push(times, from, to - 1, (start, end), grid);
             }
-            visit(step, to - from, to - seen.max(from));
-            let last = to - 1;
-            if from == last {
-                continue;
-            }
-            any = true;
-            let mut increase = values[last] - values[from];
-            while next_reset < self.resets.len() && self.resets[next_reset] <= from {
-                next_reset += 1;
-            }
-            for reset in self.resets[next_reset..].iter().take_while(|reset| **reset <= last) {
-                increase += values[reset - 1];
-            }
-            windows.to_start[lane] = (times[from] - start) as f64;
-            windows.to_end[lane] = (end - times[last]) as f64;
-            windows.sampled[lane] = (times[last] - times[from]) as f64;
-            windows.gaps[lane] = (last - from) as f64;
-            windows.first[lane] = values[from];
-            windows.increase[lane] = increase;
         }
-        *cursor = Cursor { from, to, next_reset };
-        any
     }
 }
 
 impl Windows {
-    #[inline]
-    fn value(&self, lane: usize, function: Extrapolated, range: f64) -> f64 {
-        let (gaps, first, increase) = (self.gaps[lane], self.first[lane], self.increase[lane]);
-        let (to_start, to_end) = (seconds(self.to_start[lane]), seconds(self.to_end[lane]));
-        let sampled = seconds(self.sampled[lane]);
-        let average = sampled / gaps;
-        let (threshold, half) = (average * 1.1, average / 2.0);
-        let to_start = if to_start >= threshold { half } else { to_start };
-        let to_end = if to_end >= threshold { half } else { to_end };
-        let to_zero = sampled * (first / increase);
-        let reaches_zero = function.is_counter & (increase > 0.0) & (first >= 0.0) & (to_zero < to_start);
-        let to_start = if reaches_zero { to_zero } else { to_start };
-        let factor = (sampled + to_start + to_end) / sampled;
-        let factor = if function.is_rate { factor / range } else { factor };
-        if gaps == 0.0 { stale_nan() } else { increase * factor }
+    fn columns(&mut self) -> [&mut Vec<f64>; 4] {
+        [&mut self.sampled, &mut self.to_start, &mut self.to_end, &mut self.factor]
+    }
+
+    fn clear(&mut self) {
+        self.ends.clear();
+        self.columns().into_iter().for_each(Vec::clear);
+    }
+
+    /// Adds the window of a step that sees less than two samples.
+    fn push_none(&mut self) {
+        self.ends.push((0, 0));
+        self.columns().into_iter().for_each(|column| column.push(0.0));
+    }
+
+    fn push(&mut self, times: &[i64], first: usize, last: usize, (start, end): (i64, i64), grid: Grid) {
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        let sampled = seconds(times[last] - times[first]);
+        let average = sampled / (last - first) as f64;
+        let within = |distance: f64| if distance >= average * 1.1 { average / 2.0 } else { distance };
+        let (to_start, to_end) = (within(seconds(times[first] - start)), within(seconds(end - times[last])));
+        self.ends.push((first as u32, last as u32));
+        self.sampled.push(sampled);
+        self.to_start.push(to_start);
+        self.to_end.push(to_end);
+        self.factor.push(factor(sampled, to_start, to_end, grid));
+    }
+
+    /// Adds what counters lost at resets within the windows of some steps; answers the first reset that later ones may have.
+    fn add_lost(
+        &self,
+        resets: &[u32],
+        mut next: usize,
+        values: &[f64],
+        steps: Range<usize>,
+        increases: &mut [f64],
+    ) -> usize {
+        for (increase, (first, last)) in increases.iter_mut().zip(&self.ends[steps]).filter(|(_, ends)| ends.0 < ends.1)
+        {
+            while next < resets.len() && resets[next] <= *first {
+                next += 1;
+            }
+            for reset in resets[next..].iter().take_while(|reset| *reset <= last) {
+                *increase += values[*reset as usize - 1];
+            }
+        }
+        next
+    }
+
+    /// A counter was never below zero: where a straight line back reaches zero after the start of the range, the increase is
+    /// that since then.
+    fn stop_at_zero(
+        &self,
+        firsts: &[f64; LANES],
+        increases: &[f64; LANES],
+        grid: Grid,
+        steps: Range<usize>,
+        results: &mut [f64],
+    ) {
+        let (sampled, to_start) = (&self.sampled[steps.clone()], &self.to_start[steps.clone()]);
+        // Multiplying is quicker than dividing, and few windows are left for the exact answer.
+        let is_far = |((first, increase), (sampled, to_start)): ((&f64, &f64), (&f64, &f64))| {
+            sampled * first > to_start * increase * SLACK + LEAST
+        };
+        let figures = || firsts.iter().zip(increases).zip(sampled.iter().zip(to_start));
+        if figures().fold(true, |all, figures| all & is_far(figures)) {
+            return;
+        }
+        for (((first, increase), (sampled, to_start)), (step, result)) in figures().zip(steps.zip(results)) {
+            let to_zero = sampled * (first / increase);
+            if *increase > 0.0 && *first >= 0.0 && to_zero < *to_start {
+                *result = increase * factor(*sampled, to_zero, self.to_end[step], grid);
+            }
+        }
     }
 }
 
-#[inline]
-fn seconds(ms: f64) -> f64 {
-    ms / 1000.0
+/// What an increase is multiplied with that reaches so far beyond the first and the last sample.
+fn factor(sampled: f64, to_start: f64, to_end: f64, grid: Grid) -> f64 {
+    let factor = (sampled + to_start + to_end) / sampled;
+    if grid.function.is_rate { factor / (grid.range_ms as f64 / 1000.0) } else { factor }
 }
 
 #[cfg(test)]
@@ -252,13 +306,14 @@ mod tests {
                 buffer.push_float(time, total);
             }
             let lookup = Lookup::new(None::<At>, offset);
-            let grid = Grid { steps: Steps { start, interval, count }, lookup, range_ms };
             let mut slide = Slide::default();
             for name in ["rate", "increase", "delta"] {
-                let mut seen = Vec::new();
                 let function = Extrapolated::of(name).unwrap();
-                let visit = |step, all, new| seen.push((step, all, new));
-                let column = slide.run((&buffer.timestamps, &buffer.values), grid, function, visit);
+                let grid = Grid { steps: Steps { start, interval, count }, lookup, range_ms, function };
+                let column = slide.run((&buffer.timestamps, &buffer.values), grid);
+                let (all, new) = slide.counts();
+                let rows = all.iter().zip(new).enumerate().map(|(step, (all, new))| (step, *all as usize, *new as usize));
+                let seen: Vec<Seen> = rows.filter(|(_, all, _)| *all > 0).collect();
                 let (expected, expected_seen) = step_by_step(&buffer, grid, name);
                 prop_assert_eq!(seen, expected_seen);
                 if column.is_empty() {

@@ -106,8 +106,7 @@ impl Evaluator<'_> {
                     }
                 }
                 if !series.is_empty() {
-                    query.account.take(series.samples())?;
-                    batch.series.push(series);
+                    batch.push(query, series)?;
                 }
                 Ok(())
             },
