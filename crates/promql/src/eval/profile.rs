@@ -94,11 +94,11 @@ impl Profile {
     ) -> Result<(), QueryError> {
         self.open(query, expr, steps);
         let (mut all, mut handed) = ((0, 0), Duration::ZERO);
-        work(&mut |series| {
+        work(&mut |series, held| {
             let (series_here, samples_here) = weigh(&series);
             all = (all.0 + series_here, all.1 + samples_here);
             let since = Instant::now();
-            let taken = sink(series);
+            let taken = sink(series, held);
             handed += since.elapsed();
             taken
         })?;
@@ -202,19 +202,33 @@ impl SeriesSet for Watched<'_> {
     }
 
     fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
+        self.count(out, |out| self.set.read(index, range, out))
+    }
+
+    fn read_newest(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
+        self.count(out, |out| self.set.read_newest(index, range, out))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.set.warnings()
+    }
+}
+
+impl Watched<'_> {
+    fn count(
+        &self,
+        out: &mut SampleBuffer,
+        read: impl FnOnce(&mut SampleBuffer) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
         let (samples, histograms) = (out.len(), out.histograms.len());
         let since = Instant::now();
-        let done = self.set.read(index, range, out);
+        let done = read(out);
         self.nanos.fetch_add(since.elapsed().as_nanos() as u64, Ordering::Relaxed);
         let of_histograms: usize = out.histograms[histograms..].iter().map(|(_, h)| h.accounted_bytes()).sum();
         let samples = out.len() - samples;
         self.samples.fetch_add(samples as u64, Ordering::Relaxed);
         self.bytes.fetch_add((samples * 16 + of_histograms) as u64, Ordering::Relaxed);
         done
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        self.set.warnings()
     }
 }
 
