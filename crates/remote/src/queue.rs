@@ -35,7 +35,7 @@ pub(crate) struct Queue {
     pub(crate) written: watch::Receiver<u64>,
     pub(crate) position_file: PathBuf,
     /// Shared with the manager, which removes what every queue has passed.
-    pub(crate) position: Arc<Mutex<Position>>,
+    pub(crate) position: Arc<Mutex<Option<Position>>>,
     pub(crate) metadata: MetadataSource,
     pub(crate) prepared: HashMap<Labels, Option<Labels>>,
     pub(crate) shards: u64,
@@ -213,13 +213,21 @@ impl Queue {
             return;
         }
         let position = self.tail.position();
-        if std::mem::replace(&mut *self.position.lock(), position) == position {
+        if *self.position.lock() == Some(position) {
             return;
         }
         let text = serde_json::to_vec(&position).expect("two numbers can be written");
-        let path = self.position_file.clone();
+        let (path, shared) = (self.position_file.clone(), self.position.clone());
         // Waits for the disk, so not on this thread.
-        let written = tokio::task::spawn_blocking(move || RealDisk.replace(&path, &text)).await;
+        let write = move || match &mut *shared.lock() {
+            Some(known) => {
+                *known = position;
+                RealDisk.replace(&path, &text)
+            }
+            // The receiver is gone, and its file with it.
+            None => Ok(()),
+        };
+        let written = tokio::task::spawn_blocking(write).await;
         if let Err(error) = written.unwrap_or_else(|failed| Err(std::io::Error::other(failed))) {
             warn!(path = %self.position_file.display(), %error, "cannot remember what was sent; it is sent again after a restart");
         }

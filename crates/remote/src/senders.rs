@@ -44,7 +44,8 @@ pub struct SendersOptions {
 struct Running {
     config: RemoteWriteConfig,
     external_labels: Labels,
-    position: Arc<Mutex<Position>>,
+    /// `None` once the receiver is gone: nothing is written to its file any more.
+    position: Arc<Mutex<Option<Position>>>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -104,6 +105,7 @@ impl Senders {
         for name in gone {
             if let Some(old) = running.remove(&name) {
                 old.stop.cancel();
+                *old.position.lock() = None;
                 if !wanted.contains_key(&name) {
                     info!(receiver = shown_name(&old.config), "remote write to this receiver ends");
                     self.forget(&name);
@@ -169,7 +171,7 @@ impl Senders {
             }
         };
         let labels = QueueLabels { remote_name: shown_name(&config), url: config.url.to_string() };
-        let position = Arc::new(Mutex::new(begin));
+        let position = Arc::new(Mutex::new(Some(begin)));
         let stop = CancellationToken::new();
         let receiver = |client| Receiver {
             config: config.clone(),
@@ -231,7 +233,7 @@ impl Senders {
 
     fn trim(&self) {
         let Some(outbox) = self.outbox.read().clone() else { return };
-        let needed = self.running.lock().values().map(|r| r.position.lock().segment).min();
+        let needed = self.running.lock().values().filter_map(|r| Some((*r.position.lock())?.segment)).min();
         let needed = match needed {
             Some(segment) => segment,
             None => outbox.end().map_or(0, |end| end.segment),

@@ -59,6 +59,24 @@ async fn series_are_deleted_at_once() {
 }
 
 #[tokio::test]
+async fn upkeep_under_the_names_of_victoriametrics() {
+    let (app, store) = app().await;
+    let call = |path: &'static str| app.send(request("POST", path).body(Body::empty()).unwrap());
+    assert_eq!(call("/internal/force_flush").await.status, 200);
+    assert_eq!(store.blocks().iter().map(|block| block.level).collect::<Vec<_>>(), [0]);
+    let labels = Labels::from_pairs([("__name__", "up"), ("job", "d")]);
+    let mut batch = WriteBatch::default();
+    batch.push(labels, None, Sample::float(Timestamp(NOW - 30_000), 1.0));
+    store.append(batch).await.unwrap();
+    assert_eq!(call("/internal/force_merge").await.status, 200);
+    let blocks = store.blocks();
+    assert_eq!(blocks.iter().map(|block| (block.level, block.series)).collect::<Vec<_>>(), [(1, 4)]);
+    assert_eq!(jobs(&store), ["a", "b", "c", "d"]);
+    let far = request("POST", "/internal/force_merge").header("host", "metrics.example.org").body(Body::empty());
+    assert_ne!(app.send(far.unwrap()).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_snapshot_is_a_data_directory() {
     let (app, store) = app().await;
     let dir = app.dir();

@@ -63,6 +63,14 @@ pub(crate) fn read_set(set: &dyn SeriesSet, range: TimeRange) -> BTreeMap<Labels
     for index in 0..set.len() {
         let mut samples = SampleBuffer::default();
         set.read(index, range, &mut samples).unwrap();
+        let mut newest = SampleBuffer::default();
+        set.read_newest(index, range, &mut newest).unwrap();
+        let mut again = SampleBuffer::default();
+        set.read(index, range, &mut again).unwrap();
+        // Others may be writing.
+        if last(&again) == last(&samples) {
+            assert_eq!(last(&newest), last(&samples), "the newest sample of {:?}", set.labels(index));
+        }
         assert!(samples.timestamps.is_sorted_by(|a, b| a < b), "samples in order");
         assert!(found.insert(set.labels(index), samples).is_none(), "each label set once");
     }
@@ -74,4 +82,11 @@ pub(crate) fn read_one(store: &Store, labels: &Labels) -> Vec<(i64, f64)> {
     let found = read_all(store, &matchers, TimeRange::ALL);
     let samples = found.get(labels).cloned().unwrap_or_default();
     samples.timestamps.iter().copied().zip(samples.values.iter().copied()).collect()
+}
+
+/// Time, bits and histogram of the last row.
+fn last(samples: &SampleBuffer) -> Option<(i64, u64, Option<String>)> {
+    let row = samples.len().checked_sub(1)?;
+    let histogram = samples.histogram(row).map(|h| format!("{h:?}"));
+    Some((samples.timestamps[row], samples.values[row].to_bits(), histogram))
 }
