@@ -72,7 +72,7 @@ async fn upkeep_under_the_names_of_victoriametrics() {
     let blocks = store.blocks();
     assert_eq!(blocks.iter().map(|block| (block.level, block.series)).collect::<Vec<_>>(), [(1, 4)]);
     assert_eq!(jobs(&store), ["a", "b", "c", "d"]);
-    let far = request("POST", "/internal/force_merge").header("host", "metrics.example.org").body(Body::empty());
+    let far = request("POST", "/internal/force_merge").header("x-forwarded-for", "10.0.0.9").body(Body::empty());
     assert_ne!(app.send(far.unwrap()).await.status, 200);
 }
 
