@@ -190,10 +190,10 @@ impl SeriesSet for Selection {
             && let Some((time, value)) = self.newest_in_head(entry.slot)
             && range.contains(Timestamp(time))
         {
-            // Imported blocks may hold what is newer.
+            // Imported blocks may hold what is newer, and blocks from before a restart what was written first.
             let ends =
                 self.sources[entry.sources()].iter().map(|s| self.blocks[s.block as usize].block.entry().range.end);
-            if ends.into_iter().all(|end| end.ms() <= time) {
+            if ends.into_iter().all(|end| end.ms() < time) {
                 out.push_float(time, value);
                 return Ok(());
             }
