@@ -22,6 +22,8 @@ pub struct FaultRates {
     pub failed_sync: u32,
     /// Creating, renaming or syncing a directory fails.
     pub failed_name: u32,
+    /// Opening or reading a file fails, and may succeed the next time.
+    pub failed_read: u32,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +51,8 @@ struct State {
     space_left: Option<u64>,
     random: u64,
     generation: u64,
+    /// Operations until the power goes.
+    power_left: Option<u64>,
 }
 
 /// The failing disk. Clones share the same files.
@@ -72,9 +76,28 @@ impl State {
         rate > 0 && self.below(1000) < rate as usize
     }
 
+    /// Counts an operation; nothing is done any more once the power is off.
+    fn power(&mut self) -> io::Result<()> {
+        match &mut self.power_left {
+            Some(0) => Err(injected("the power is off")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn name_fault(&mut self) -> io::Result<()> {
+        self.power()?;
         let rate = self.rates.failed_name;
         if self.strikes(rate) { Err(injected("operation on a name")) } else { Ok(()) }
+    }
+
+    fn read_fault(&mut self) -> io::Result<()> {
+        self.power()?;
+        let rate = self.rates.failed_read;
+        if self.strikes(rate) { Err(injected("read")) } else { Ok(()) }
     }
 }
 
@@ -120,10 +143,33 @@ impl FaultyDisk {
         self.0.lock().space_left = bytes;
     }
 
-    /// Cuts the power: forgets a random part of what was not synced. Open files write into the void afterwards.
+    /// Lets the power go after so many more operations: everything fails from then on, until [`FaultyDisk::crash`].
+    pub fn set_power(&self, operations: Option<u64>) {
+        self.0.lock().power_left = operations;
+    }
+
+    /// True where the power has gone.
+    pub fn is_off(&self) -> bool {
+        self.0.lock().power_left == Some(0)
+    }
+
+    /// Counts an operation of something else that the same power feeds.
+    pub fn power(&self) -> io::Result<()> {
+        self.0.lock().power()
+    }
+
+    /// All files, with their lengths.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let state = self.0.lock();
+        state.names.iter().map(|(path, inode)| (path.clone(), inode.lock().bytes.len() as u64)).collect()
+    }
+
+    /// Cuts the power: forgets a random part of what was not synced. Open files write into the void afterwards. The power
+    /// is back when it answers.
     pub fn crash(&self) {
         let mut state = self.0.lock();
         state.generation += 1;
+        state.power_left = None;
         let pending = std::mem::take(&mut state.pending);
         let kept = state.below(pending.len() + 1);
         for op in pending.into_iter().take(kept) {
@@ -176,6 +222,7 @@ impl WriteFile for FaultyFile {
         if state.generation != self.generation {
             return Err(injected("the power is off"));
         }
+        state.power()?;
         if let Some(space) = state.space_left {
             let fits = (bytes.len() as u64).min(space);
             state.space_left = Some(space - fits);
@@ -197,6 +244,7 @@ impl WriteFile for FaultyFile {
         if state.generation != self.generation {
             return Err(injected("the power is off"));
         }
+        state.power()?;
         let rate = state.rates.failed_sync;
         let fails = state.strikes(rate);
         let mut inode = self.inode.lock();
@@ -212,11 +260,15 @@ impl WriteFile for FaultyFile {
 }
 
 #[derive(Debug)]
-struct FaultyRead(InodeRef);
+struct FaultyRead {
+    disk: Arc<Mutex<State>>,
+    inode: InodeRef,
+}
 
 impl ReadFile for FaultyRead {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let inode = self.0.lock();
+        self.disk.lock().read_fault()?;
+        let inode = self.inode.lock();
         let end = offset as usize + buffer.len();
         let slice = inode.bytes.get(offset as usize..end).ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(slice);
@@ -224,7 +276,7 @@ impl ReadFile for FaultyRead {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().bytes.len() as u64)
+        Ok(self.inode.lock().bytes.len() as u64)
     }
 }
 
@@ -249,7 +301,8 @@ impl Disk for FaultyDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.0.lock();
+        let mut state = self.0.lock();
+        state.power()?;
         let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
     }
@@ -263,12 +316,15 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        let state = self.0.lock();
-        Ok(Arc::new(FaultyRead(state.names.get(path).ok_or_else(|| missing(path))?.clone())))
+        let mut state = self.0.lock();
+        state.read_fault()?;
+        let inode = state.names.get(path).ok_or_else(|| missing(path))?.clone();
+        Ok(Arc::new(FaultyRead { disk: self.0.clone(), inode }))
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
-        let state = self.0.lock();
+        let mut state = self.0.lock();
+        state.power()?;
         let mut inode = state.names.get(path).ok_or_else(|| missing(path))?.lock();
         inode.bytes.truncate(length as usize);
         inode.synced = inode.synced.min(length as usize);

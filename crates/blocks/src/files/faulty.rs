@@ -8,6 +8,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::disk::ReadFile;
+use crate::faults::FaultyDisk;
 use crate::files::{FileInfo, FileStore};
 
 /// What may go wrong, each as a chance in a thousand operations.
@@ -30,6 +31,8 @@ pub struct FileFaults {
 pub struct FaultyFiles {
     inner: Arc<dyn FileStore>,
     state: Arc<Mutex<State>>,
+    /// Nothing is sent any more once the power of this machine is off.
+    machine: Option<FaultyDisk>,
 }
 
 #[derive(Debug)]
@@ -60,7 +63,15 @@ impl FaultyFiles {
         FaultyFiles {
             inner,
             state: Arc::new(Mutex::new(State { faults: FileFaults::default(), random, operations: 0 })),
+            machine: None,
         }
+    }
+
+    /// Lets the power of a machine's disk count for what is sent from it, too.
+    #[must_use]
+    pub fn on(mut self, machine: &FaultyDisk) -> Self {
+        self.machine = Some(machine.clone());
+        self
     }
 
     /// Sets what goes wrong from now on.
@@ -74,6 +85,7 @@ impl FaultyFiles {
     }
 
     fn before(&self, what: &str) -> io::Result<()> {
+        self.machine.as_ref().map_or(Ok(()), FaultyDisk::power)?;
         let mut state = self.state.lock();
         state.operations += 1;
         let faults = state.faults;
@@ -89,6 +101,8 @@ impl FaultyFiles {
     fn change(&self, what: &str, operation: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         self.before(what)?;
         operation()?;
+        // What was sent has its effect, though nobody may be left to hear of it.
+        self.machine.as_ref().map_or(Ok(()), FaultyDisk::power)?;
         let mut state = self.state.lock();
         let rate = state.faults.lost_answer;
         if state.strikes(rate) { Err(injected("the answer was lost")) } else { Ok(()) }
@@ -124,6 +138,10 @@ impl FileStore for FaultyFiles {
     fn open(&self, name: &str) -> io::Result<Arc<dyn ReadFile>> {
         self.before("open")?;
         Ok(Arc::new(FaultyRead { inner: self.inner.open(name)?, files: self.clone() }))
+    }
+
+    fn open_listed(&self, name: &str, length: u64) -> io::Result<Arc<dyn ReadFile>> {
+        Ok(Arc::new(FaultyRead { inner: self.inner.open_listed(name, length)?, files: self.clone() }))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -286,7 +286,7 @@ fn history(seed: u64, in_bucket: bool) {
     let mut next_sample = 0;
     for _ in 0..4 {
         let quiet = |on: bool| {
-            let rates = FaultRates { torn_write: 60, failed_sync: 60, failed_name: 60 };
+            let rates = FaultRates { torn_write: 60, failed_sync: 60, failed_name: 60, ..FaultRates::default() };
             disk.set_rates(if on { FaultRates::default() } else { rates });
             if let Some(faults) = &faults {
                 let some = FileFaults { failed: 60, lost_answer: 60, ..FileFaults::default() };

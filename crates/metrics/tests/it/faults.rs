@@ -128,7 +128,7 @@ fn nothing_acknowledged_is_lost_when_writes_fail_too() {
     let mut refused = 0;
     for seed in 0..1500 {
         let mut history = History::new(seed);
-        let rates = FaultRates { torn_write: 30, failed_sync: 30, failed_name: 30 };
+        let rates = FaultRates { torn_write: 30, failed_sync: 30, failed_name: 30, ..FaultRates::default() };
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| history.run(rates)));
         assert!(caught.is_ok(), "seed {seed}");
         refused += history.refused;
