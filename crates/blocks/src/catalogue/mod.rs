@@ -50,14 +50,13 @@ impl Places {
         self.path.with_extension("copy.json")
     }
 
-    /// Returns once the manifest is durable. The copy may stay behind: it serves only where the manifest is damaged.
+    /// Returns once manifest and copy are durable. The copy goes first: so it never lacks what was committed, and where the
+    /// manifest is damaged it stands in for it in every respect, deletions included. After an error either may be on disk,
+    /// and either is fine.
     fn save(&self, manifest: &Manifest) -> io::Result<()> {
         let bytes = codec::encode(manifest)?;
-        self.disk.replace(&self.path, &bytes)?;
-        if let Err(error) = self.disk.replace(&self.copy(), &bytes) {
-            tracing::warn!(%error, "cannot write the catalogue's copy");
-        }
-        Ok(())
+        self.disk.replace(&self.copy(), &bytes)?;
+        self.disk.replace(&self.path, &bytes)
     }
 }
 

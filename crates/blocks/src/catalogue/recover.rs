@@ -1,7 +1,8 @@
 //! What counts after a start: which manifest to trust, and what to make of files that it does not list.
 //!
-//! Only the manifest that was committed last may condemn a file. Where that one is damaged or gone, an unlisted file may
-//! hold samples that were acknowledged, so it is taken in by what it says of itself; to have a sample twice is harmless.
+//! Only the manifest that was committed last, or its copy, which is never older, may condemn a file. Where both are damaged
+//! or gone, an unlisted file may hold samples that were acknowledged, so it is taken in by what it says of itself; to have a
+//! sample twice is harmless.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -66,12 +67,16 @@ pub(super) fn recover(
     };
     let main = load(places.disk.as_ref(), &places.path, &mut recovery.problems)?;
     let main_damaged = matches!(main, Loaded::Damaged);
-    let mut base = match main {
-        Loaded::Good(manifest) => Some((Source::Manifest, manifest)),
-        Loaded::Absent | Loaded::Damaged => match load(places.disk.as_ref(), &places.copy(), &mut recovery.problems)? {
-            Loaded::Good(manifest) => Some((Source::Copy, manifest)),
-            Loaded::Absent | Loaded::Damaged => None,
-        },
+    let copy = load(places.disk.as_ref(), &places.copy(), &mut recovery.problems)?;
+    // A commit that failed may have left a copy that speaks of files which are removed below.
+    let copy_differs = match (&main, &copy) {
+        (Loaded::Good(main), Loaded::Good(copy)) => main != copy,
+        _ => true,
+    };
+    let mut base = match (main, copy) {
+        (Loaded::Good(manifest), _) => Some((Source::Manifest, manifest)),
+        (_, Loaded::Good(manifest)) => Some((Source::Copy, manifest)),
+        _ => None,
     };
     let mirror = match load_mirror(places.files.as_ref(), &mut recovery.problems) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Err(error),
@@ -107,7 +112,7 @@ pub(super) fn recover(
     if manifest.owner == 0 {
         manifest.owner = new_owner();
     }
-    let trusted = source == Some(Source::Manifest);
+    let trusted = matches!(source, Some(Source::Manifest | Source::Copy));
     // A bucket without a manifest was never ours: what lies there is not ours to remove.
     let ours = !places.files.is_remote() || mirrored.is_some();
     if let Some(listing) = &listing {
@@ -124,7 +129,7 @@ pub(super) fn recover(
         }
     }
     let same_but_for_ids = Manifest { next_id: before.next_id, ..manifest.clone() } == before;
-    if !trusted || !same_but_for_ids {
+    if !trusted || copy_differs || !same_but_for_ids {
         manifest.version += 1;
         if let Err(error) = places.save(&manifest) {
             recovery.problems.push(format!("the recovered catalogue cannot be written: {error}"));
