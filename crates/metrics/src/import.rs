@@ -4,8 +4,8 @@
 //! they fall into. The blocks count from [`Importer::finish`] on, all at once; an importer that is dropped before leaves
 //! nothing behind. Compaction puts them together with their neighbours later.
 //!
-//! Where the store already has a sample of the same series and time, that one wins: of two blocks the older counts, and the
-//! blocks of an import are the youngest. Within an import the sample that was added first wins.
+//! Where the store already has a sample of the same series and time, that one wins: of two blocks the one written first
+//! counts, and an import is written last, behind what is in memory. Within an import the sample that was added first wins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -88,15 +88,14 @@ impl Importer {
     /// Writes what is left and makes all blocks count. Answers them.
     ///
     /// # Errors
-    /// Where a block cannot be written or the catalogue cannot be changed; then nothing was imported.
+    /// Where a block cannot be written, the head cannot be flushed, or the catalogue cannot be changed; then nothing was
+    /// imported.
     pub fn finish(mut self) -> Result<Vec<BlockEntry>, StoreError> {
         self.write()?;
-        let written = std::mem::take(&mut self.written);
-        if !written.is_empty() {
-            let committed = self.store.shelf().commit(written.clone(), &[], |_| ());
-            committed.map_err(|error| self.store.failure("add imported blocks to", error))?;
+        match std::mem::take(&mut self.written) {
+            written if written.is_empty() => Ok(written),
+            written => self.store.flush_and_commit(written),
         }
-        Ok(written)
     }
 
     /// Writes what was gathered.

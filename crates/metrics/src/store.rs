@@ -26,6 +26,7 @@ use crate::shelf::Shelf;
 use crate::stats::{Counters, Heads, StoreCollector, add, get};
 use crate::{LimitTable, RecoveryReport, SeriesExemplars, StoreError, StoreOptions};
 
+mod adding;
 mod numbers;
 
 /// How often the store looks whether something is due.

@@ -35,6 +35,10 @@ pub struct BlockEntry {
     /// that a job puts, which has the greatest id, names them: whoever finds it after a crash knows that the others are there.
     #[serde(default)]
     pub replaces: Vec<u64>,
+    /// Its place in the order of writing: that of the oldest block whose samples it holds, or of an import's end; 0 where
+    /// its id says it.
+    #[serde(default)]
+    pub first: u64,
     /// Version of the file's format.
     pub format: u32,
     /// Hashes of the retention rules that were applied.
@@ -57,9 +61,17 @@ impl BlockEntry {
             created_ms: created.ms(),
             resolution_ms: 0,
             replaces: Vec::new(),
+            first: 0,
             format: 0,
             rules: Vec::new(),
         }
+    }
+
+    /// Its place in the order of writing. Where two blocks hold different samples of one series and time, the one in the
+    /// block that stands first counts. Merging keeps the place of the oldest input, and the plan merges no blocks across one
+    /// that stands between them and overlaps, so the answer does not depend on what was merged when.
+    pub fn written(&self) -> (u64, u64) {
+        (if self.first == 0 { self.id } else { self.first }, self.id)
     }
 
     /// Name of the block's file.
@@ -118,14 +130,16 @@ pub struct Tombstone {
     /// Samples within, both ends included.
     #[serde(with = "range_ms")]
     pub range: TimeRange,
-    /// Blocks with a greater id are not concerned.
+    /// Blocks with a greater id, or that began to count later, are not concerned.
     pub newest_block: u64,
 }
 
 impl Tombstone {
     /// True where the block may hold samples that count as deleted.
     pub fn concerns(&self, block: &BlockEntry) -> bool {
-        block.id <= self.newest_block && block.tenant == self.tenant && block.range.overlaps(&self.range)
+        block.id.max(block.first) <= self.newest_block
+            && block.tenant == self.tenant
+            && block.range.overlaps(&self.range)
     }
 }
 

@@ -29,7 +29,7 @@ pub fn next_job(entries: &[BlockEntry], now: Timestamp, options: &PlanOptions) -
     }
     let mut best: Option<Job> = None;
     for blocks in tenants.values_mut() {
-        blocks.sort_unstable_by_key(|block| block.id);
+        blocks.sort_unstable_by_key(|block| block.written());
         for job in candidates(blocks, now, options) {
             if best.as_ref().is_none_or(|best| job.input_bytes < best.input_bytes) {
                 best = Some(job);
@@ -44,10 +44,31 @@ fn candidates(blocks: &[&BlockEntry], now: Timestamp, options: &PlanOptions) -> 
     let (level_0, settled): (Vec<&BlockEntry>, Vec<&BlockEntry>) = blocks.iter().partition(|block| block.level == 0);
     let (due, open): (Vec<&BlockEntry>, Vec<&BlockEntry>) =
         level_0.into_iter().partition(|block| block.range.start.ms() < closed_before);
-    let mut jobs: Vec<Job> = split(&due, closed_before, options).into_iter().collect();
-    jobs.extend(gather(&open, options));
-    jobs.extend(merge(&settled, &due, closed_before, options));
+    let mut jobs: Vec<Job> = split(&due, blocks, closed_before, options).into_iter().collect();
+    jobs.extend(gather(&open, blocks, options));
+    jobs.extend(merge(&settled, &due, blocks, closed_before, options));
     jobs
+}
+
+/// Cuts inputs into runs, in the order of writing, each of which can become one block that takes the place of its oldest
+/// input in that order: no block stays outside that was written in between and overlaps a younger input, because of two
+/// different samples of one time the younger one would then go before the older one.
+fn runs<'b>(mut inputs: Vec<&'b BlockEntry>, all: &[&BlockEntry]) -> Vec<Vec<&'b BlockEntry>> {
+    inputs.sort_unstable_by_key(|block| block.written());
+    let ids: BTreeSet<u64> = inputs.iter().map(|block| block.id).collect();
+    let outside: Vec<&&BlockEntry> = all.iter().filter(|block| !ids.contains(&block.id)).collect();
+    let mut runs: Vec<Vec<&BlockEntry>> = Vec::new();
+    for block in inputs {
+        let joins = |run: &Vec<&BlockEntry>| {
+            let between = run[0].written().0..block.written().0;
+            !outside.iter().any(|other| between.contains(&other.written().0) && other.range.overlaps(&block.range))
+        };
+        match runs.last_mut() {
+            Some(run) if joins(run) => run.push(block),
+            _ => runs.push(vec![block]),
+        }
+    }
+    runs
 }
 
 fn job(inputs: &[&BlockEntry], outputs: Vec<OutputWindow>) -> Job {
@@ -67,7 +88,7 @@ fn hull(blocks: &[&BlockEntry]) -> TimeRange {
 }
 
 /// Takes the due blocks around the oldest one's first window and sends their samples where they belong.
-fn split(due: &[&BlockEntry], closed_before: i64, options: &PlanOptions) -> Option<Job> {
+fn split(due: &[&BlockEntry], all: &[&BlockEntry], closed_before: i64, options: &PlanOptions) -> Option<Job> {
     let oldest = due.iter().min_by_key(|block| (block.range.start, block.id))?;
     let window = target(oldest.range.start.ms(), closed_before, options).range;
     let mut inputs: Vec<&BlockEntry> = vec![oldest];
@@ -78,6 +99,7 @@ fn split(due: &[&BlockEntry], closed_before: i64, options: &PlanOptions) -> Opti
             inputs.push(block);
         }
     }
+    let inputs = runs(inputs, all).into_iter().find(|run| run.iter().any(|block| block.id == oldest.id))?;
     let outputs = outputs(&inputs, closed_before, options);
     Some(job(&inputs, outputs))
 }
@@ -143,16 +165,17 @@ fn coarse(hull: TimeRange, closed_before: i64, windows: i128, options: &PlanOpti
 }
 
 /// Level-0 blocks of open windows: the oldest `fan_in` of the smallest size class that has so many.
-fn gather(open: &[&BlockEntry], options: &PlanOptions) -> Option<Job> {
+fn gather(open: &[&BlockEntry], all: &[&BlockEntry], options: &PlanOptions) -> Option<Job> {
     let mut classes: BTreeMap<u32, Vec<&BlockEntry>> = BTreeMap::new();
     for block in open {
         let class = (block.bytes.max(1).div_ceil(SMALLEST_CLASS_BYTES)).ilog(options.fan_in.max(2) as u64);
         classes.entry(class).or_default().push(block);
     }
     for class in classes.values().filter(|class| class.len() >= options.fan_in.max(2)) {
-        let inputs = &class[..options.fan_in.max(2)];
-        if bytes(inputs) <= options.max_job_bytes {
-            return Some(job(inputs, vec![OutputWindow { range: hull(inputs), level: 0 }]));
+        let inputs = class[..options.fan_in.max(2)].to_vec();
+        let Some(inputs) = runs(inputs, all).into_iter().find(|run| run.len() >= 2) else { continue };
+        if bytes(&inputs) <= options.max_job_bytes {
+            return Some(job(&inputs, vec![OutputWindow { range: hull(&inputs), level: 0 }]));
         }
     }
     None
@@ -160,7 +183,13 @@ fn gather(open: &[&BlockEntry], options: &PlanOptions) -> Option<Job> {
 
 /// Blocks of closed windows, the widest windows first; a block stands in at most one job. Windows that due blocks still
 /// flow into wait for these.
-fn merge(settled: &[&BlockEntry], due: &[&BlockEntry], closed_before: i64, options: &PlanOptions) -> Vec<Job> {
+fn merge(
+    settled: &[&BlockEntry],
+    due: &[&BlockEntry],
+    all: &[&BlockEntry],
+    closed_before: i64,
+    options: &PlanOptions,
+) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut taken: BTreeSet<u64> = BTreeSet::new();
     for level in options.levels().rev() {
@@ -176,7 +205,7 @@ fn merge(settled: &[&BlockEntry], due: &[&BlockEntry], closed_before: i64, optio
             if range.end.ms() >= closed_before || due.iter().any(|block| block.range.overlaps(&range)) {
                 continue;
             }
-            if let Some(inputs) = worthwhile(blocks, options.max_job_bytes) {
+            if let Some(inputs) = worthwhile(blocks, all, options.max_job_bytes) {
                 taken.extend(inputs.iter().map(|block| block.id));
                 jobs.push(job(&inputs, vec![OutputWindow { range, level }]));
             }
@@ -186,7 +215,7 @@ fn merge(settled: &[&BlockEntry], due: &[&BlockEntry], closed_before: i64, optio
 }
 
 /// The blocks of one window to merge: all but those too large for the rest; the oldest run that fits where not all do.
-fn worthwhile(mut blocks: Vec<&BlockEntry>, max_bytes: u64) -> Option<Vec<&BlockEntry>> {
+fn worthwhile<'b>(mut blocks: Vec<&'b BlockEntry>, all: &[&BlockEntry], max_bytes: u64) -> Option<Vec<&'b BlockEntry>> {
     blocks.sort_unstable_by_key(|block| (block.bytes, block.id));
     while blocks.len() >= 2 && skewed(&blocks) {
         blocks.pop();
@@ -195,7 +224,7 @@ fn worthwhile(mut blocks: Vec<&BlockEntry>, max_bytes: u64) -> Option<Vec<&Block
         return None;
     }
     if bytes(&blocks) <= max_bytes {
-        return Some(blocks);
+        return runs(blocks, all).into_iter().find_map(fit);
     }
     blocks.sort_unstable_by_key(|block| (block.range.start, block.id));
     for first in 0..blocks.len() - 1 {
@@ -205,13 +234,18 @@ fn worthwhile(mut blocks: Vec<&BlockEntry>, max_bytes: u64) -> Option<Vec<&Block
             total <= max_bytes
         };
         let count = blocks[first..].iter().take_while(fits).count();
-        let mut run = blocks[first..first + count].to_vec();
-        run.sort_unstable_by_key(|block| block.bytes);
-        if run.len() >= 2 && !skewed(&run) {
-            return Some(run);
+        let run = runs(blocks[first..first + count].to_vec(), all).into_iter().find_map(fit);
+        if run.is_some() {
+            return run;
         }
     }
     None
+}
+
+/// The blocks, sorted by length, if there are several and none is too large for the rest.
+fn fit(mut blocks: Vec<&BlockEntry>) -> Option<Vec<&BlockEntry>> {
+    blocks.sort_unstable_by_key(|block| (block.bytes, block.id));
+    (blocks.len() >= 2 && !skewed(&blocks)).then_some(blocks)
 }
 
 /// True where the last of the blocks, sorted by length, is too large for the others.

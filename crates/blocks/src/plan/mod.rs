@@ -78,7 +78,8 @@ pub struct OutputWindow {
 pub struct Job {
     /// Whose blocks.
     pub tenant: Tenant,
-    /// Ids of the blocks to merge, ascending: an older block wins where two hold different samples of one time.
+    /// Ids of the blocks to merge, ascending. Where two hold different samples of one time, the one wins that stands first
+    /// by [`BlockEntry::written`]; the outputs get its place.
     pub inputs: Vec<u64>,
     /// The blocks to write, in order of time. Every sample of the inputs falls into exactly one.
     pub outputs: Vec<OutputWindow>,

@@ -1,5 +1,7 @@
 //! Plans as tables, and the promise that they end.
 
+use std::collections::BTreeMap;
+
 use model::{Tenant, TimeRange, Timestamp};
 use proptest::prelude::*;
 
@@ -210,6 +212,68 @@ proptest! {
                 let window = options.window(entry.level, entry.range.start.ms());
                 prop_assert!(entry.range.end <= window.end && window.end.ms() < closed_before, "{:?}", entry);
             }
+        }
+    }
+}
+
+/// A block with samples: times, and which flush each is from.
+type Filled = (BlockEntry, BTreeMap<i64, u64>);
+
+/// Does a job with real samples; of two of one time the one in the block that was written first stays.
+fn merge_filled(blocks: &mut Vec<Filled>, job: &Job, next_id: &mut u64) {
+    let mut inputs: Vec<Filled> = blocks.extract_if(.., |(entry, _)| job.inputs.contains(&entry.id)).collect();
+    inputs.sort_unstable_by_key(|(entry, _)| entry.written());
+    let mut merged = BTreeMap::new();
+    for (t, flush) in inputs.iter().flat_map(|(_, samples)| samples) {
+        merged.entry(*t).or_insert(*flush);
+    }
+    for output in &job.outputs {
+        let inside: BTreeMap<i64, u64> = merged
+            .iter()
+            .filter(|(t, _)| output.range.contains(Timestamp(**t)))
+            .map(|(t, flush)| (*t, *flush))
+            .collect();
+        let (Some((start, _)), Some((end, _))) = (inside.first_key_value(), inside.last_key_value()) else { continue };
+        let bytes = inside.len() as u64 * MIB;
+        let mut entry = block(*next_id, output.level, *start, *end, bytes);
+        entry.first = inputs[0].0.written().0;
+        blocks.push((entry, inside));
+        *next_id += 1;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_first_writer_of_a_time_wins_whatever_is_merged_when(
+        flushes in prop::collection::vec((prop::collection::vec(0..30_i64, 1..12), 0..3_u8, 0..3_i64), 1..50),
+        fan_in in 2..6_usize,
+    ) {
+        let options = PlanOptions { fan_in, max_job_bytes: 60 * MIB, ..options() };
+        let mut blocks: Vec<Filled> = Vec::new();
+        let mut truth: BTreeMap<i64, u64> = BTreeMap::new();
+        let mut next_id = 1;
+        let mut now = 10 * H;
+        for (times, jobs, passed) in flushes {
+            now += passed * H;
+            let id = next_id;
+            next_id += 1;
+            let samples: BTreeMap<i64, u64> = times.iter().map(|t| (t * H, id)).collect();
+            samples.keys().for_each(|t| { truth.entry(*t).or_insert(id); });
+            let (start, end) = (samples.first_key_value().unwrap().0, samples.last_key_value().unwrap().0);
+            blocks.push((block(id, 0, *start, *end, samples.len() as u64 * MIB), samples.clone()));
+            // Now and then compaction falls behind.
+            for _ in 0..if passed == 0 { u16::MAX } else { jobs.into() } {
+                let entries: Vec<BlockEntry> = blocks.iter().map(|(entry, _)| entry.clone()).collect();
+                let Some(job) = next_job(&entries, Timestamp(now), &options) else { break };
+                merge_filled(&mut blocks, &job, &mut next_id);
+            }
+            let mut order: Vec<&Filled> = blocks.iter().collect();
+            order.sort_unstable_by_key(|(entry, _)| entry.written());
+            let mut read: BTreeMap<i64, u64> = BTreeMap::new();
+            order.iter().flat_map(|(_, samples)| samples).for_each(|(t, flush)| { read.entry(*t).or_insert(*flush); });
+            prop_assert_eq!(&read, &truth);
         }
     }
 }

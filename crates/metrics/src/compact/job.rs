@@ -53,6 +53,13 @@ struct Output {
     entry: BlockEntry,
 }
 
+impl Output {
+    fn standing_at(mut self, first: u64) -> Self {
+        self.entry.first = first;
+        self
+    }
+}
+
 /// Does a job. After an error nothing has changed and nothing is left behind.
 pub(super) fn run(bench: &Bench<'_>, job: &Job) -> io::Result<Done> {
     // Ids before the view: a deletion from now on concerns the outputs, one from before is in the view.
@@ -71,6 +78,9 @@ pub(super) fn run(bench: &Bench<'_>, job: &Job) -> io::Result<Done> {
         bytes_in: inputs.iter().map(|block| block.entry().bytes).sum(),
         ..Done::default()
     };
+    // The place in the order of writing, which the view keeps.
+    let first = inputs.first().map_or(0, |block| block.entry().written().0);
+    let outputs: Vec<Output> = outputs.into_iter().map(|output| output.standing_at(first)).collect();
     let (written, damaged) = write(bench, &inputs, &view, outputs, &job.inputs)?;
     for (block, rows) in &damaged {
         done.damaged_rows += rows;

@@ -1,6 +1,6 @@
 //! Several blocks as one sequence of series: a k-way merge of their rows.
 //!
-//! Blocks are given oldest first; where two hold a sample of one time, the older one's counts. Deleted samples are left out. A row
+//! Blocks are given in the order of writing; where two hold a sample of one time, the older one's counts. Deleted samples are left out. A row
 //! that cannot be read because its bytes are not what was written is left out, counted, and its block is named; any other error
 //! ends the merge, because the bytes may well be there the next time.
 
