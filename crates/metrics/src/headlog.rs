@@ -46,6 +46,8 @@ impl HeadLog {
         visit: &mut dyn FnMut(&[u8]) -> bool,
     ) -> (HeadLog, HeadLogRecovery) {
         let path = dir.join(FILE);
+        // What a rewriting that was cut short has left; mostly nothing.
+        let _ = disk.remove(&path.with_extension("tmp"));
         let bytes = disk.read(&path).unwrap_or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::error!(path = %path.display(), %error, "the head's series cannot be read");

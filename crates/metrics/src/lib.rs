@@ -24,6 +24,7 @@ mod limits;
 mod merge;
 mod options;
 mod pace;
+mod patience;
 mod record;
 mod recover;
 mod replay;

@@ -7,6 +7,7 @@
 //! Readers take a [`View`], which never changes. A block that no longer counts stays open until the last view with it is
 //! gone; then [`Shelf::sweep`] removes its file.
 
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use model::{Matcher, Tenant, TimeRange, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{self, Block, BlockEntry, BlockWriter, Caches, WriterOptions};
+use crate::patience::Patience;
 
 const UNFINISHED: &str = ".unfinished";
 
@@ -34,7 +36,7 @@ pub(crate) struct Grave {
 /// What counts at one moment.
 #[derive(Debug)]
 pub(crate) struct View {
-    /// The blocks by id: what was written first comes first, as far as ids can tell.
+    /// The blocks in the order of writing.
     pub(crate) blocks: Vec<Arc<Block>>,
     /// Deletions that blocks have yet to follow.
     pub(crate) graves: Vec<Grave>,
@@ -53,6 +55,16 @@ impl View {
         self.blocks.iter().filter(|b| b.entry().tenant == *tenant).count() as u64
     }
 
+    /// The entries of blocks that count but are not open: their files are not there, or could not be opened yet.
+    pub(crate) fn closed(&self) -> impl Iterator<Item = &BlockEntry> {
+        // Almost always there is none, which the numbers tell.
+        let some_are_closed = self.blocks.len() < self.manifest.blocks.len();
+        let opened: HashSet<u64> =
+            if some_are_closed { self.blocks.iter().map(|block| block.entry().id).collect() } else { HashSet::new() };
+        let closed = self.manifest.blocks.iter().filter(move |entry| some_are_closed && !opened.contains(&entry.id));
+        closed.chain(&self.manifest.missing)
+    }
+
     /// Deletions that concern a block.
     pub(crate) fn graves_of<'v>(&'v self, block: &'v Block) -> impl Iterator<Item = &'v Grave> {
         self.graves.iter().filter(|grave| grave.tombstone.concerns(block.entry()))
@@ -66,6 +78,10 @@ struct Leftovers {
     retired: Vec<Arc<Block>>,
     /// Files of a commit that failed: the catalogue on disk may list them until the next commit.
     doubtful: Vec<String>,
+    /// Files that count no more and that nobody reads.
+    gone: BTreeSet<String>,
+    /// How long to wait before trying again what failed.
+    patience: Patience,
 }
 
 /// The blocks of one store.
@@ -113,7 +129,7 @@ impl Shelf {
                 }
             }
         }
-        let view = View { blocks, graves: graves(&manifest), manifest };
+        let view = view(blocks, manifest);
         let shelf = Shelf {
             disk,
             dir: scratch,
@@ -191,7 +207,7 @@ impl Shelf {
         let opened = match self.put(&added) {
             Ok(opened) => opened,
             Err(error) => {
-                self.discard_put(&added);
+                self.discard_put(&added, &mut leftovers);
                 return Err(error);
             }
         };
@@ -211,12 +227,13 @@ impl Shelf {
         let counts = |block: &Arc<Block>| manifest.block(block.entry().id).is_some();
         let (mut blocks, retired): (Vec<_>, Vec<_>) = before.blocks.iter().cloned().partition(counts);
         blocks.extend(opened);
-        blocks.sort_unstable_by_key(|block| block.entry().id);
-        let view = View { blocks, graves: graves(&manifest), manifest };
-        *self.view.write() = Arc::new(view);
+        let replaced = before.closed().filter(|entry| manifest.block(entry.id).is_none()).map(BlockEntry::file_name);
+        let doubtful = std::mem::take(&mut leftovers.doubtful);
+        leftovers.gone.extend(replaced.chain(doubtful));
+        *self.view.write() = Arc::new(view(blocks, manifest));
         drop(before);
         leftovers.retired.extend(retired);
-        self.remove_leftovers(&mut leftovers, true);
+        self.remove_leftovers(&mut leftovers);
         Ok(())
     }
 
@@ -231,37 +248,61 @@ impl Shelf {
     }
 
     /// Removes blocks that were put, or not, and that no commit was tried with.
-    fn discard_put(&self, entries: &[BlockEntry]) {
+    fn discard_put(&self, entries: &[BlockEntry], leftovers: &mut Leftovers) {
         for entry in entries {
-            // One of the two is not there.
+            // Where it was put it is not here any more.
             let _ = self.disk.remove(&self.unfinished(entry));
-            if let Err(error) = self.files.remove(&entry.file_name()) {
-                tracing::warn!(name = entry.file_name(), %error, "a block that does not count cannot be removed");
-            }
         }
+        leftovers.gone.extend(entries.iter().map(BlockEntry::file_name));
+        self.remove_leftovers(leftovers);
     }
 
-    /// Removes the files of blocks that no longer count and that nobody reads any more.
+    /// Removes the files of blocks that no longer count and that nobody reads any more, and tries again what failed before:
+    /// to open blocks, and to bring the bucket's catalogue up to date.
     pub(crate) fn sweep(&self) {
-        self.remove_leftovers(&mut self.leftovers.lock(), false);
+        let mut leftovers = self.leftovers.lock();
+        if !leftovers.patience.is_over() {
+            return;
+        }
+        self.remove_leftovers(&mut leftovers);
+        self.open_closed();
         if self.catalogue.mirror_is_behind()
             && let Err(error) = self.catalogue.mirror()
         {
             tracing::warn!(%error, "the bucket's catalogue stays behind");
+            leftovers.patience.failed();
         }
     }
 
-    /// `is_committed`: the catalogue on disk is known to list nothing doubtful.
-    fn remove_leftovers(&self, leftovers: &mut Leftovers, is_committed: bool) {
+    /// Removes what can be removed, the youngest first and none after a failure: the last block of a job that was given up
+    /// names what it replaces, and must not outlive those that the job put before it.
+    fn remove_leftovers(&self, leftovers: &mut Leftovers) {
         let is_free = |block: &mut Arc<Block>| Arc::strong_count(block) == 1;
-        let free: Vec<String> =
-            leftovers.retired.extract_if(.., is_free).map(|block| block.entry().file_name()).collect();
-        let doubtful = if is_committed { std::mem::take(&mut leftovers.doubtful) } else { Vec::new() };
-        for name in free.into_iter().chain(doubtful) {
-            if let Err(error) = self.files.remove(&name) {
-                tracing::warn!(name, %error, "a block that no longer counts stays until the next start");
+        let free = leftovers.retired.extract_if(.., is_free).map(|block| block.entry().file_name());
+        leftovers.gone.extend(free);
+        while let Some(name) = leftovers.gone.last() {
+            if let Err(error) = self.files.remove(name) {
+                tracing::warn!(name, %error, "a block that no longer counts cannot be removed yet");
+                leftovers.patience.failed();
+                return;
             }
+            leftovers.gone.pop_last();
         }
+        leftovers.patience.succeeded();
+    }
+
+    /// Opens blocks that could not be opened before.
+    fn open_closed(&self) {
+        let before = self.view();
+        let counts = before.closed().filter(|entry| before.manifest.block(entry.id).is_some());
+        let opened: Vec<Arc<Block>> =
+            counts.filter_map(|entry| open_block(&*self.files, entry, &self.caches).ok()).collect();
+        if opened.is_empty() {
+            return;
+        }
+        tracing::info!(blocks = opened.len(), "blocks that could not be opened are back");
+        let blocks = before.blocks.iter().cloned().chain(opened).collect();
+        *self.view.write() = Arc::new(view(blocks, before.manifest.clone()));
     }
 
     /// Notes a row or a block that cannot be read; answers what to tell about it.
@@ -273,8 +314,14 @@ impl Shelf {
     }
 }
 
+fn view(mut blocks: Vec<Arc<Block>>, manifest: Arc<Manifest>) -> View {
+    blocks.sort_unstable_by_key(|block| block.entry().written());
+    View { blocks, graves: graves(&manifest), manifest }
+}
+
 fn open_block(files: &dyn FileStore, entry: &BlockEntry, caches: &Arc<Caches>) -> io::Result<Arc<Block>> {
-    Ok(Arc::new(Block::open(files.open(&entry.file_name())?, entry.clone(), caches.clone())?))
+    let file = files.open_listed(&entry.file_name(), entry.bytes)?;
+    Ok(Arc::new(Block::open(file, entry.clone(), caches.clone())?))
 }
 
 fn graves(manifest: &Manifest) -> Vec<Grave> {

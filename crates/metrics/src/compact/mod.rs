@@ -222,9 +222,7 @@ impl Compactor {
             }
         }
         // A block that cannot be opened now may come back, and then its deletions must still be known.
-        let opened = |id: u64| view.blocks.binary_search_by_key(&id, |block| block.entry().id).is_ok();
-        let unopened = view.manifest.blocks.iter().filter(|entry| !opened(entry.id));
-        let absent: Vec<&BlockEntry> = unopened.chain(&view.manifest.missing).collect();
+        let absent: Vec<&BlockEntry> = view.closed().collect();
         let tombstones = &view.manifest.tombstones;
         let is_spent = |t: &&blocks::catalogue::Tombstone| !absent.iter().any(|entry| t.concerns(entry));
         let spent: Vec<u64> = tombstones.iter().filter(is_spent).map(|t| t.id).collect();
@@ -271,8 +269,7 @@ impl Compactor {
 
 /// The entries of the blocks that could be opened.
 fn readable(view: &View) -> Vec<BlockEntry> {
-    let opened = |id: u64| view.blocks.binary_search_by_key(&id, |block| block.entry().id).is_ok();
-    view.manifest.blocks.iter().filter(|entry| opened(entry.id)).cloned().collect()
+    view.blocks.iter().map(|block| block.entry().clone()).collect()
 }
 
 /// True where a block has such series, or cannot tell.

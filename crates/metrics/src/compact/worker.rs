@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::Compactor;
+use crate::patience::Patience;
 
 /// How often the worker looks whether something is due.
 const TICK: Duration = Duration::from_secs(10);
@@ -67,8 +68,7 @@ impl Drop for Worker {
 }
 
 fn work(compactor: &Compactor, signal: &Signal) {
-    let mut failures = 0;
-    let mut not_before: Option<Instant> = None;
+    let mut patience = Patience::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let mut call = signal.0.lock();
         if !call.stop && !call.wake {
@@ -79,35 +79,17 @@ fn work(compactor: &Compactor, signal: &Signal) {
             return;
         }
         drop(call);
-        if not_before.is_some_and(|time| Instant::now() < time) {
+        if !patience.is_over() {
             continue;
         }
         match compactor.run_all() {
-            Ok(_) => (failures, not_before) = (0, None),
+            Ok(_) => patience.succeeded(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
                 compactor.counters.failures.fetch_add(1, Ordering::Relaxed);
-                let pause = pause_after(failures);
-                failures += 1;
-                not_before = Instant::now().checked_add(pause);
-                tracing::error!(%error, failures, pause_s = pause.as_secs(), "compaction failed, will try again");
+                let pause_s = patience.failed().as_secs();
+                tracing::error!(%error, pause_s, "compaction failed, will try again");
             }
         }
-    }
-}
-
-fn pause_after(failures: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_and_end() {
-        assert_eq!(pause_after(0), FIRST_PAUSE);
-        assert_eq!(pause_after(2), 4 * FIRST_PAUSE);
-        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
 }

@@ -117,6 +117,7 @@ pub(crate) fn select(reader: Reader, request: &SelectRequest<'_>) -> Result<Box<
     let sets = [request.matchers];
     let head = found::in_head(&reader, &sets, request.range);
     let blocks = found::in_blocks(&reader, request.tenant, &sets, request.range)?;
+    found::note_closed(&reader, request.tenant, request.range);
     let wanted = Wanted::new(reader.head.as_ref(), request.projection);
     let mut joined = join::join(&reader, &blocks, head)?;
     let labels = labels::read(&reader, &blocks, &mut joined, request.projection)?;

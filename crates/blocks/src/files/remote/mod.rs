@@ -240,6 +240,10 @@ impl FileStore for RemoteFiles {
         Ok(Arc::new(RemoteFile::new(self.0.clone(), name, length)))
     }
 
+    fn open_listed(&self, name: &str, length: u64) -> io::Result<Arc<dyn ReadFile>> {
+        Ok(Arc::new(RemoteFile::new(self.0.clone(), checked_name(name)?, length)))
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         use futures::StreamExt;
         let bucket = &self.0;
