@@ -20,6 +20,13 @@ const VIEWS: [string, string, (page: Page) => Promise<void>][] = [
       await expect(page.locator('.label-diff')).toBeVisible();
     },
   ],
+  ['status-store', '/status', (page) => expect(page.getByRole('region', { name: 'Memory' })).toBeVisible()],
+  [
+    'status-cardinality',
+    '/status?tab=cardinality&label=__name__',
+    (page) => expect(page.getByRole('region', { name: 'Values of __name__' })).toBeVisible(),
+  ],
+  ['status-queries', '/status?tab=queries', (page) => expect(page.locator('.facts')).toBeVisible()],
 ];
 
 for (const scheme of ['light', 'dark'] as const) {

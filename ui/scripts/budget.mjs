@@ -32,7 +32,7 @@ function report(name, bytes, budget) {
   );
 }
 
-for (const page of ['src/explore/ExplorePage.tsx', 'src/targets/TargetsPage.tsx']) {
+for (const page of ['src/explore/ExplorePage.tsx', 'src/targets/TargetsPage.tsx', 'src/status/StatusPage.tsx']) {
   report(`first load, ${page.split('/')[1]}`, weigh(filesOf(page, new Set(shell))), FIRST_LOAD);
 }
 const before = filesOf('src/explore/ExplorePage.tsx', new Set(shell));

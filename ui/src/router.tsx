@@ -76,6 +76,13 @@ const targets = createRoute({
   component: lazyRouteComponent(() => import('./targets/TargetsPage'), 'TargetsPage'),
 });
 
+const status = createRoute({
+  getParentRoute: () => root,
+  path: '/status',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./status/StatusPage'), 'StatusPage'),
+});
+
 const start = createRoute({
   getParentRoute: () => root,
   path: '/',
@@ -97,7 +104,7 @@ const prometheusLinks = ['/graph', '/query'].map((path) =>
 
 export function makeRouter() {
   return createRouter({
-    routeTree: root.addChildren([explore, targets, start, ...prometheusLinks]),
+    routeTree: root.addChildren([explore, targets, status, start, ...prometheusLinks]),
     parseSearch,
     stringifySearch: writeSearch,
     defaultPreload: 'intent',

@@ -61,3 +61,8 @@ export async function post<T>(path: string, params: Params, signal?: AbortSignal
   const response = await send(path, { method: 'POST', body: encode(params), ...(signal ? { signal } : {}) });
   return read<T>(response, path);
 }
+
+/** A call without a body, such as DELETE. */
+export async function call<T>(method: string, path: string): Promise<Envelope<T>> {
+  return read<T>(await send(path, { method }), path);
+}

@@ -15,6 +15,12 @@ import { useTime } from './time';
 
 type Item = { id: string; kind: string; label: string; keys?: string; run: () => void };
 const SHOWN = 50;
+/** Parts of the page Status. */
+const PARTS = [
+  ['store', 'Status: store, blocks, memory'],
+  ['cardinality', 'Status: cardinality, where series come from'],
+  ['queries', 'Status: active queries, kill a query'],
+] as const;
 
 export default function Palette(props: {
   close: () => void;
@@ -104,6 +110,14 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
       run: () => props.run(page.action),
     }),
   );
+  const parts = PARTS.map(
+    ([tab, label]): Item => ({
+      id: `status ${tab}`,
+      kind: 'Page',
+      label,
+      run: () => void navigate({ to: '/status', search: { tab } }),
+    }),
+  );
   const ranges = QUICK_RANGES.map(
     (quick): Item => ({
       id: `range ${quick.label}`,
@@ -134,6 +148,7 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
   );
   return [
     ...pages,
+    ...parts,
     action('Refresh', time.refreshNow, 'r'),
     action('Zoom out', () => props.run('zoom-out'), 'z'),
     action('Theme: light', () => setTheme('light')),

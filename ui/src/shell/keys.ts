@@ -6,6 +6,7 @@ export type Action =
   | 'keys'
   | 'go-explore'
   | 'go-targets'
+  | 'go-status'
   | 'time'
   | 'explore'
   | 'zoom-out'
@@ -19,6 +20,7 @@ export const BINDINGS: readonly Binding[] = [
   { keys: 'Mod+k', does: 'The same, also while typing', action: 'search' },
   { keys: 'g e', does: 'Go to Explore', action: 'go-explore' },
   { keys: 'g t', does: 'Go to Targets', action: 'go-targets' },
+  { keys: 'g s', does: 'Go to Status', action: 'go-status' },
   { keys: 'e', does: 'Explore: go there, and to the first query', action: 'explore' },
   { keys: 't', does: 'Choose the time range', action: 'time' },
   { keys: 'z', does: 'Zoom the time range out', action: 'zoom-out' },

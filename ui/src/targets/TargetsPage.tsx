@@ -1,10 +1,11 @@
 // Targets: who is asked for metrics, who answers, and why the others do not.
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo } from 'react';
 import { fetchScrapePools, fetchTargets } from '../api/targets';
 import { Command } from '../parts/Copy';
 import { Empty, Note, Progress, Stale } from '../parts/States';
+import { useNow } from '../parts/useNow';
 import type { Search } from '../router-search';
 import { useTime } from '../shell/time';
 import { formatAgo } from '../time/format';
@@ -106,16 +107,6 @@ export function TargetsPage() {
       />
     </div>
   );
-}
-
-/** The clock of relative times; a second is as fine as they are printed. */
-function useNow(): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    const timer = window.setInterval(() => setNow(Date.now()), 1000);
-    return () => window.clearInterval(timer);
-  }, []);
-  return now;
 }
 
 function Unreachable(props: { message: string; retry: () => void }) {

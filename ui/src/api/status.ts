@@ -1,0 +1,89 @@
+// What the server tells of its own store, and where its series come from.
+import { get } from './http';
+
+export type BlockInfo = {
+  file: string;
+  tenant: string;
+  level: number;
+  /** First and last sample, in epoch milliseconds. */
+  minTime: number;
+  maxTime: number;
+  series: number;
+  samples: number;
+  bytes: number;
+  /** Distance of downsampled samples; 0 where samples are as they came in. */
+  resolutionMs: number;
+  createdMs: number;
+};
+export type LevelInfo = { level: number; blocks: number; bytes: number };
+export type MergeJob = { tenant: string; blocks: number; bytes: number; toLevel: number };
+export type StoreStatus = {
+  head: {
+    tenants: number;
+    activeSeries: number;
+    series: number;
+    chunks: number;
+    flushIsPending: boolean;
+    flushedSamples: number;
+  };
+  wal: { bytes: number; writtenBytes: number };
+  blocks: {
+    count: number;
+    bytes: number;
+    samples: number;
+    minTime: number | null;
+    maxTime: number | null;
+    levels: LevelInfo[];
+    damagedReads: number;
+    /** The newest, up to a bound of the server's. */
+    list: BlockInfo[];
+  };
+  pendingJobs: MergeJob[];
+  ingestion: {
+    samples: number;
+    samplesPerSecond: number;
+    seriesCreatedPerHour: number;
+    seriesRemovedPerHour: number;
+    seriesOverMs: number;
+    rejected: Record<string, number>;
+  };
+  /** Bytes. */
+  memory: {
+    budget: number | null;
+    head: number;
+    headLimit: number | null;
+    blockCache: number;
+    blockCacheLimit: number;
+    blockCacheHits: number;
+    blockCacheMisses: number;
+    queries: number;
+    queriesLimit: number | null;
+  };
+};
+
+export async function fetchStore(signal?: AbortSignal): Promise<StoreStatus> {
+  return (await get<StoreStatus>('/api/afferent/v1/status/store', {}, signal)).data;
+}
+
+export type NamedCount = { name: string; value: number };
+export type Cardinality = {
+  series: number;
+  metricCount: number;
+  labelPairCount: number;
+  seriesCountByMetricName: NamedCount[];
+  valueCountByLabelName: NamedCount[];
+  seriesCountByLabelPair: NamedCount[];
+  label?: { name: string; valueCount: number; seriesCountByValue: NamedCount[] };
+  churn: { createdPerHour: number; removedPerHour: number; overMs: number };
+};
+export type CardinalityRequest = { selector: string; label: string; search: string; limit: number };
+
+export async function fetchCardinality(request: CardinalityRequest, signal?: AbortSignal): Promise<Cardinality> {
+  const params = {
+    ...(request.selector ? { 'match[]': [request.selector] } : {}),
+    ...(request.label ? { label: request.label } : {}),
+    ...(request.search ? { search: request.search } : {}),
+    limit: request.limit,
+  };
+  return (await get<Cardinality>('/api/afferent/v1/status/cardinality', params, signal)).data;
+}
