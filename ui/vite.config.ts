@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 const server = process.env.AFFERENT_URL ?? 'http://127.0.0.1:3000';
 const proxy = Object.fromEntries(['/api', '/-', '/metrics'].map((path) => [path, { target: server }]));
 
+const BASE = /node_modules\/(react|react-dom|scheduler|@tanstack\/[^/]*(query|router|history|store)[^/]*)\//;
+
 export default defineConfig({
   plugins: [react()],
   build: {
@@ -12,6 +14,12 @@ export default defineConfig({
     manifest: true,
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 600,
+    rolldownOptions: {
+      output: {
+        // The libraries that every page loads are one file: it packs better than several.
+        codeSplitting: { groups: [{ name: 'base', test: BASE }] },
+      },
+    },
   },
   server: { proxy },
   preview: { proxy },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use metrics::{BlockEntry, LevelStats, Pace, PendingWork};
+use metrics::{BlockEntry, LevelStats, PendingWork, Rate};
 use serde::Serialize;
 
 use crate::answer::{Answer, success};
@@ -25,7 +25,8 @@ struct StoreStatus {
     /// Merges of blocks that are due.
     pending_jobs: Vec<JobView>,
     pending_flush: FlushView,
-    pending_retention: RetentionView,
+    pending_retention: PendingRetentionView,
+    retention: RetentionView,
     ingestion: IngestionView,
     memory: MemoryView,
 }
@@ -59,6 +60,9 @@ struct BlocksView {
     max_time: Option<i64>,
     levels: Vec<LevelStats>,
     damaged_reads: u64,
+    /// Where they lie: a directory, or the address of a bucket.
+    place: String,
+    is_remote: bool,
     /// The newest first.
     list: Vec<BlockView>,
 }
@@ -104,7 +108,7 @@ struct FlushView {
 /// Blocks past their retention, and deletions whose samples still take space.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RetentionView {
+struct PendingRetentionView {
     blocks: u64,
     bytes: u64,
     deletions: u64,
@@ -112,9 +116,30 @@ struct RetentionView {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct RetentionView {
+    /// Age at which samples go that no rule speaks of.
+    keep_ms: i64,
+    /// Bytes of blocks that are kept at most.
+    max_bytes: Option<u64>,
+    rules: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RateView {
+    time: i64,
+    samples_per_second: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct IngestionView {
     samples: u64,
     samples_per_second: f64,
+    /// Over `series_over_ms`.
+    samples_per_second_over_hour: f64,
+    /// The minutes of the last hour that have ended, the oldest first.
+    rates: Vec<RateView>,
     series_created_per_hour: f64,
     series_removed_per_hour: f64,
     /// Time that the series were counted over.
@@ -147,7 +172,8 @@ pub(crate) async fn store(State(api): State<Arc<Api>>) -> Answer {
 fn gather(api: &Api) -> StoreStatus {
     let store = &api.parts.store;
     let (stats, blocks, options) = (store.stats(), store.blocks(), store.options());
-    let Pace { samples_per_second, series_created_per_hour, series_removed_per_hour, series_over_ms } = store.pace();
+    let pace = store.pace();
+    let (place, is_remote) = store.block_place();
     let engine = api.engine();
     let query_memory = &engine.options().memory;
     let pending = store.pending(MOST_JOBS);
@@ -169,6 +195,8 @@ fn gather(api: &Api) -> StoreStatus {
             max_time: stats.block_range.map(|(_, to)| to),
             levels: stats.levels,
             damaged_reads: stats.damaged_reads,
+            place,
+            is_remote,
             list: blocks.iter().rev().take(MOST_BLOCKS).map(block_view).collect(),
         },
         pending_flush: FlushView {
@@ -189,12 +217,19 @@ fn gather(api: &Api) -> StoreStatus {
                 to_level: job.outputs.iter().map(|output| output.level).max().unwrap_or(0),
             })
             .collect(),
+        retention: RetentionView {
+            keep_ms: options.retention_ms,
+            max_bytes: options.max_block_bytes,
+            rules: options.retention_rules.len(),
+        },
         ingestion: IngestionView {
             samples: stats.samples_appended,
-            samples_per_second,
-            series_created_per_hour,
-            series_removed_per_hour,
-            series_over_ms,
+            samples_per_second: pace.samples_per_second,
+            samples_per_second_over_hour: pace.samples_per_second_over_hour,
+            rates: store.rates().into_iter().map(rate_view).collect(),
+            series_created_per_hour: pace.series_created_per_hour,
+            series_removed_per_hour: pace.series_removed_per_hour,
+            series_over_ms: pace.series_over_ms,
             rejected: stats.samples_rejected.into_iter().collect(),
         },
         memory: MemoryView {
@@ -211,8 +246,12 @@ fn gather(api: &Api) -> StoreStatus {
     }
 }
 
-fn retention_view(pending: &PendingWork) -> RetentionView {
-    RetentionView { blocks: pending.expired_blocks, bytes: pending.expired_bytes, deletions: pending.deletions }
+fn rate_view(rate: Rate) -> RateView {
+    RateView { time: rate.time_ms, samples_per_second: rate.samples_per_second }
+}
+
+fn retention_view(pending: &PendingWork) -> PendingRetentionView {
+    PendingRetentionView { blocks: pending.expired_blocks, bytes: pending.expired_bytes, deletions: pending.deletions }
 }
 
 fn block_view(block: &BlockEntry) -> BlockView {

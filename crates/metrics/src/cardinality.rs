@@ -50,6 +50,7 @@ pub struct Cardinality {
 pub(crate) fn cardinality(head: &Head, request: &CardinalityRequest, now_ms: i64) -> Cardinality {
     let CardinalityRequest { sets, label, search, top } = request;
     let is_wanted = |text: &str| contains(text, search);
+    let names_pairs = search.contains('=');
     let chosen: Option<RoaringBitmap> =
         sets.iter().map(|matchers| head.index.read().matching(matchers)).reduce(|all, one| all | one);
     let count = |postings: &Postings| match &chosen {
@@ -86,7 +87,8 @@ pub(crate) fn cardinality(head: &Head, request: &CardinalityRequest, now_ms: i64
             if is_metric && value_is_wanted {
                 metrics.offer(series, value_text);
             }
-            if !is_metric && (name_is_wanted || value_is_wanted) {
+            let pair_is_wanted = || is_wanted(&format!("{name_text}={value_text}"));
+            if !is_metric && (name_is_wanted || value_is_wanted || (names_pairs && pair_is_wanted())) {
                 pairs.offer_pair(series, name_text, value_text);
             }
             if is_asked_for && value_is_wanted {

@@ -44,7 +44,7 @@ pub use compact::{DownsampleStep, RetentionRule};
 pub use import::Importer;
 pub use limits::{LimitTable, TenantLimits};
 pub use options::StoreOptions;
-pub use pace::Pace;
+pub use pace::{Pace, Rate};
 pub use report::{
     HeadStats, LevelStats, NamedCount, PendingWork, RecoveryReport, SeriesExemplars, StoreError, StoreStats,
 };

@@ -25,12 +25,23 @@ pub(crate) struct Counted {
 pub struct Pace {
     /// Samples taken per second.
     pub samples_per_second: f64,
+    /// Samples taken per second over the time that the series were counted over.
+    pub samples_per_second_over_hour: f64,
     /// Series that were made, per hour.
     pub series_created_per_hour: f64,
     /// Series that left the head, per hour.
     pub series_removed_per_hour: f64,
     /// The time that the series were counted over, in milliseconds.
     pub series_over_ms: i64,
+}
+
+/// Samples taken over about a minute.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// When the minute ended, in milliseconds since the epoch.
+    pub time_ms: i64,
+    /// Samples taken per second.
+    pub samples_per_second: f64,
 }
 
 /// The moments of the last hour.
@@ -59,18 +70,35 @@ impl Moments {
             let first = moments.get(first_within).or(moments.back());
             first.copied().unwrap_or((now, counted))
         };
-        let per = |before: u64, after: u64, elapsed_ms: i64, unit_ms: i64| {
-            if elapsed_ms <= 0 { 0.0 } else { after.saturating_sub(before) as f64 * unit_ms as f64 / elapsed_ms as f64 }
-        };
         let ((minute, then), (hour, before)) = (since(MINUTE_MS), since(HOUR_MS));
         let hours = |before: u64, after: u64| per(before, after, now - hour, HOUR_MS);
         Pace {
             samples_per_second: per(then.samples, counted.samples, now - minute, 1000),
+            samples_per_second_over_hour: per(before.samples, counted.samples, now - hour, 1000),
             series_created_per_hour: hours(before.series_created, counted.series_created),
             series_removed_per_hour: hours(before.series_removed, counted.series_removed),
             series_over_ms: now - hour,
         }
     }
+
+    /// The minutes of the last hour, the oldest first; the one that has not ended is left out.
+    pub(crate) fn rates(&self) -> Vec<Rate> {
+        let moments = self.0.lock();
+        let mut rates = Vec::new();
+        let Some((mut since, mut before)) = moments.front().copied() else { return rates };
+        for (time, counted) in moments.iter().copied() {
+            if time - since >= MINUTE_MS {
+                let samples_per_second = per(before.samples, counted.samples, time - since, 1000);
+                rates.push(Rate { time_ms: time, samples_per_second });
+                (since, before) = (time, counted);
+            }
+        }
+        rates
+    }
+}
+
+fn per(before: u64, after: u64, elapsed_ms: i64, unit_ms: i64) -> f64 {
+    if elapsed_ms <= 0 { 0.0 } else { after.saturating_sub(before) as f64 * unit_ms as f64 / elapsed_ms as f64 }
 }
 
 #[cfg(test)]
@@ -93,6 +121,11 @@ mod tests {
         let pace = moments.pace(at(10_000).0, at(10_000).1);
         assert!((pace.samples_per_second - 100.0).abs() < 1e-9, "{pace:?}");
         assert!((pace.series_created_per_hour - 3600.0).abs() < 1e-9 && pace.series_over_ms <= HOUR_MS, "{pace:?}");
+        assert!((pace.samples_per_second_over_hour - 100.0).abs() < 1e-9, "{pace:?}");
+        let rates = moments.rates();
+        assert!((59..=60).contains(&rates.len()), "{}", rates.len());
+        assert!(rates.iter().all(|rate| (rate.samples_per_second - 100.0).abs() < 1e-9), "{rates:?}");
+        assert!(rates.is_sorted_by(|a, b| b.time_ms - a.time_ms >= MINUTE_MS));
         let stopped = moments.pace(at(20_000).0, at(10_000).1);
         assert!(stopped.samples_per_second < 1.0, "{stopped:?}");
     }
@@ -104,5 +137,6 @@ mod tests {
         let pace = moments.pace(at(110).0, at(110).1);
         assert_eq!((pace.samples_per_second, pace.series_created_per_hour), (100.0, 3600.0));
         assert_eq!(pace.series_over_ms, 10_000);
+        assert_eq!(moments.rates(), []);
     }
 }

@@ -35,13 +35,30 @@ export type StoreStatus = {
     maxTime: number | null;
     levels: LevelInfo[];
     damagedReads: number;
+    /** A directory, or the address of a bucket. */
+    place: string;
+    isRemote: boolean;
     /** The newest, up to a bound of the server's. */
     list: BlockInfo[];
   };
   pendingJobs: MergeJob[];
+  retention: {
+    keepMs: number;
+    maxBytes: number | null;
+    rules: number;
+    /** Blocks that go next. */
+    expiredBlocks: number;
+    expiredBytes: number;
+    /** Blocks that a rule is due for. */
+    dueBlocks: number;
+  };
   ingestion: {
     samples: number;
     samplesPerSecond: number;
+    /** Over `seriesOverMs`. */
+    samplesPerSecondOverHour: number;
+    /** The minutes of the last hour that have ended, the oldest first. */
+    rates: { time: number; samplesPerSecond: number }[];
     seriesCreatedPerHour: number;
     seriesRemovedPerHour: number;
     seriesOverMs: number;

@@ -149,6 +149,14 @@ export function Blocks(props: TabProps & { blocks: StoreStatus['blocks']; now: n
               {zoneName(zone, blocks.maxTime)}
             </>
           )}
+          {', '}
+          {blocks.isRemote ? (
+            <>
+              in the bucket <code>{blocks.place}</code>
+            </>
+          ) : (
+            <span title={blocks.place}>on this machine’s disk</span>
+          )}
         </span>
       </div>
       {blocks.count === 0 ? (

@@ -73,7 +73,7 @@ export function CardinalityTab(props: TabProps) {
       )}
       {data && !refused && (
         <div className={counts.old ? 'cardinality-counts dimmed' : 'cardinality-counts'} aria-busy={counts.old}>
-          <Counts data={data} {...props} selector={selector} find={find} top={top} />
+          <Counts data={data} {...props} selector={selector} find={typed.trim()} top={top} />
           <p className="quiet">
             Counted {formatAgo(counts.at, Math.max(now, counts.at))}: the series in memory, which are those that take
             samples. What has ended is in blocks only.
@@ -165,6 +165,7 @@ function Counts(props: CountsProps) {
           whole={data.series}
           list={label.seriesCountByValue}
           find={find}
+          listed={top}
           more={more}
           text={(value) => value || '(empty)'}
           to={(value) => drill(label.name, value)}
@@ -187,37 +188,42 @@ function Counts(props: CountsProps) {
             whole={data.series}
             list={data.seriesCountByMetricName}
             find={find}
+            listed={top}
             more={more}
             to={(name) => drill('__name__', name)}
             explore={(name) => explore('__name__', name)}
           />
         )}
-        <CountList
-          title="Labels"
-          id="labels"
-          head="Label"
-          counted="Values"
-          total={null}
-          whole={null}
-          list={data.valueCountByLabelName}
-          find={find}
-          more={more}
-          to={(name) => ({ ...search, label: name, find: '' })}
-          current={label?.name}
-        />
-        <CountList
-          title="Label pairs"
-          id="pairs"
-          head="Label and value"
-          counted="Series"
-          total={data.labelPairCount - data.metricCount}
-          whole={data.series}
-          list={data.seriesCountByLabelPair}
-          find={find}
-          more={more}
-          to={(pair) => drill(...splitPair(pair))}
-          explore={(pair) => explore(...splitPair(pair))}
-        />
+        <div className="cardinality-column">
+          <CountList
+            title="Labels"
+            id="labels"
+            head="Label"
+            counted="Values"
+            total={null}
+            whole={null}
+            list={data.valueCountByLabelName}
+            find={find}
+            listed={top}
+            more={more}
+            to={(name) => ({ ...search, label: name, find: '' })}
+            current={label?.name}
+          />
+          <CountList
+            title="Label pairs"
+            id="pairs"
+            head="Label and value"
+            counted="Series"
+            total={data.labelPairCount - data.metricCount}
+            whole={data.series}
+            list={data.seriesCountByLabelPair}
+            find={find}
+            listed={top}
+            more={more}
+            to={(pair) => drill(...splitPair(pair))}
+            explore={(pair) => explore(...splitPair(pair))}
+          />
+        </div>
       </div>
     </div>
   );

@@ -21,6 +21,8 @@ type Props = {
   /** What a share is a share of; null where counts are no parts of a whole. */
   whole: number | null;
   list: readonly NamedCount[];
+  /** Entries that a list has at most. */
+  listed: number;
   find: string;
   more: ReactNode;
   text?: (name: string) => string;
@@ -75,6 +77,7 @@ function columnsOf(props: Props): Column<NamedCount>[] {
     columns.push({
       id: 'explore',
       label: '',
+      wide: true,
       cell: ({ name }) => (
         <Link to="/explore" search={explore(name)} aria-label={`Explore ${name}`}>
           Explore
@@ -88,16 +91,19 @@ function columnsOf(props: Props): Column<NamedCount>[] {
 export function CountList(props: Props) {
   const columns = columnsOf(props);
   const rows = filterCounts(props.list, props.find);
-  const cut = props.total !== null && props.total > props.list.length && props.find === '';
+  const cut = props.total !== null && props.total > props.list.length;
+  const searched = props.find !== '';
+  const sum = formatExact(props.total ?? 0);
   const id = `cardinality-${props.id}`;
   return (
     <section className="status-part" aria-labelledby={id}>
       <div className="row">
         <h2 id={id}>{props.title}</h2>
         <span className="quiet">
-          {cut ? `largest ${formatExact(rows.length)} of ${formatExact(props.total ?? 0)}` : formatExact(rows.length)}
+          {cut && !searched ? `largest ${formatExact(rows.length)} of ${sum}` : formatExact(rows.length)}
+          {searched && ' found'}
         </span>
-        {cut && props.more}
+        {cut && rows.length >= props.listed && props.more}
         <span className="spread" />
         <CopyButton text={() => tableCsv(rows, columns)} label="Copy CSV" />
         {props.action}

@@ -85,7 +85,9 @@ function Idle() {
   return (
     <Empty title="No query is running">
       <p>Queries show here from the moment they are asked, with what they have read so far and a button to end them.</p>
-      <p className="quiet">This list asks again by itself, as often as is chosen at the top.</p>
+      <p className="quiet">
+        Queries that took longer than <code>--query.slow-threshold</code> (10 s) are in the server’s log.
+      </p>
     </Empty>
   );
 }

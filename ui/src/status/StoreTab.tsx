@@ -1,6 +1,6 @@
 // Status > Store: what is wrong, how much comes in, what it takes in memory and on disk, what waits, what was refused.
-import type { StoreStatus } from '../api/status';
-import { fetchStore } from '../api/status';
+import { lazy, Suspense } from 'react';
+import { fetchStore, type StoreStatus } from '../api/status';
 import { Command } from '../parts/Copy';
 import { Severity } from '../parts/Severity';
 import { Empty, Note, Progress, Stale } from '../parts/States';
@@ -13,6 +13,8 @@ import { Bar, Facts } from './Facts';
 import { Failed } from './Failed';
 import { isNear, MANY_MERGES, memoryParts, rejectedRows, shareOf } from './model';
 import type { TabProps } from './StatusPage';
+
+const IngestionChart = lazy(() => import('./IngestionChart'));
 
 const PATH = '/api/afferent/v1/status/store';
 const count = (n: number, one: string, many = `${one}s`) => `${formatExact(n)} ${n === 1 ? one : many}`;
@@ -35,6 +37,7 @@ export function StoreTab(props: TabProps) {
       <Wrong store={data} />
       {empty && <NoSamples />}
       <Figures store={data} />
+      <Ingestion ingestion={data.ingestion} at={store.at} />
       <div className="status-pair">
         <Memory memory={data.memory} />
         <Waiting store={data} />
@@ -88,7 +91,7 @@ function Figures(props: { store: StoreStatus }) {
           name: 'Samples in',
           value: formatValue(ingestion.samplesPerSecond, 'perSecond'),
           title: `${formatExact(ingestion.samples)} since the start`,
-          more: 'over the last minute',
+          more: `${formatValue(ingestion.samplesPerSecondOverHour, 'perSecond')} over ${hour === '1h' ? 'the last hour' : `the last ${hour}`}`,
         },
         {
           name: 'Active series',
@@ -127,6 +130,22 @@ function Figures(props: { store: StoreStatus }) {
         },
       ]}
     />
+  );
+}
+
+function Ingestion(props: { ingestion: StoreStatus['ingestion']; at: number }) {
+  const { rates } = props.ingestion;
+  return (
+    <section className="status-part" aria-labelledby="status-ingestion">
+      <h2 id="status-ingestion">Samples in, last hour</h2>
+      {rates.length < 2 ? (
+        <p className="quiet">The graph begins two minutes after the start of the server.</p>
+      ) : (
+        <Suspense fallback={<div className="ingestion-chart" />}>
+          <IngestionChart rates={rates} at={props.at} />
+        </Suspense>
+      )}
+    </section>
   );
 }
 
@@ -171,7 +190,7 @@ function Memory(props: { memory: StoreStatus['memory'] }) {
 }
 
 function Waiting(props: { store: StoreStatus }) {
-  const { head, pendingJobs: jobs, wal } = props.store;
+  const { head, pendingJobs: jobs, retention, wal } = props.store;
   const bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
   return (
     <section className="status-part" aria-labelledby="status-waiting">
@@ -189,23 +208,44 @@ function Waiting(props: { store: StoreStatus }) {
           <dt>Compaction</dt>
           <dd>
             {jobs.length === 0 ? 'Nothing waits' : `${count(jobs.length, 'merge')} of ${formatValue(bytes, 'bytes')}`}
+            {jobs.length > 0 && (
+              <ul className="quiet">
+                {jobs.slice(0, 5).map((job, i) => (
+                  // biome-ignore lint/suspicious/noArrayIndexKey: a merge has no other identity than its place in the plan.
+                  <li key={i}>
+                    {count(job.blocks, 'block')} to level {job.toLevel}, {formatValue(job.bytes, 'bytes')}
+                    {job.tenant !== 'default' && `, tenant ${job.tenant}`}
+                  </li>
+                ))}
+                {jobs.length > 5 && <li>and {jobs.length - 5} more</li>}
+              </ul>
+            )}
+          </dd>
+        </div>
+        <div>
+          <dt>Retention</dt>
+          <dd>
+            {retentionText(retention)}
+            <span className="quiet">
+              {' '}
+              Kept: {formatDuration(retention.keepMs / 1000)}
+              {retention.maxBytes !== null && `, at most ${formatValue(retention.maxBytes, 'bytes')}`}
+              {retention.rules > 0 && `, ${count(retention.rules, 'rule')}`}
+            </span>
           </dd>
         </div>
       </dl>
-      {jobs.length > 0 && (
-        <ul className="quiet jobs">
-          {jobs.slice(0, 5).map((job, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a merge has no other identity than its place in the plan.
-            <li key={i}>
-              {count(job.blocks, 'block')} to level {job.toLevel}, {formatValue(job.bytes, 'bytes')}
-              {job.tenant !== 'default' && `, tenant ${job.tenant}`}
-            </li>
-          ))}
-          {jobs.length > 5 && <li>and {jobs.length - 5} more</li>}
-        </ul>
-      )}
     </section>
   );
+}
+
+function retentionText(retention: StoreStatus['retention']): string {
+  const { expiredBlocks, expiredBytes, dueBlocks } = retention;
+  const parts = [
+    ...(expiredBlocks > 0 ? [`${count(expiredBlocks, 'block')} of ${formatValue(expiredBytes, 'bytes')} to drop`] : []),
+    ...(dueBlocks > 0 ? [`${count(dueBlocks, 'block')} to thin or shorten`] : []),
+  ];
+  return parts.length === 0 ? 'Nothing waits.' : `${parts.join(', ')}.`;
 }
 
 function RejectedSamples(props: { rejected: Record<string, number> }) {

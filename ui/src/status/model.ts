@@ -1,5 +1,6 @@
 // The store's figures as the page says them: what is near a limit, what was refused and why, selectors that narrow.
 import type { BlockInfo, NamedCount, StoreStatus } from '../api/status';
+import type { Frame } from '../series/frame';
 import { formatLabels } from '../series/labels';
 import { formatDuration } from '../time/format';
 
@@ -57,6 +58,26 @@ export function isNear(part: MemoryPart): boolean {
 export function shareOf(used: number, limit: number | null): number {
   return limit === null || limit <= 0 ? 0 : Math.min(1, used / limit);
 }
+
+/** What the ingestion chart draws. A gap of several minutes, in which the machine slept, stays one. */
+export function rateFrame(rates: StoreStatus['ingestion']['rates']): Frame {
+  const times: number[] = [];
+  const values: (number | null)[] = [];
+  let last: number | null = null;
+  for (const { time, samplesPerSecond } of rates) {
+    if (last !== null && time - last > GAP) {
+      times.push((last + time) / 2000);
+      values.push(null);
+    }
+    times.push(time / 1000);
+    values.push(samplesPerSecond);
+    last = time;
+  }
+  return { times, series: [{ key: 'in', query: 'A', name: 'Samples in', labels: {}, values }] };
+}
+
+/** Milliseconds. */
+const GAP = 180_000;
 
 /** More merges than this mean that compaction is not keeping up. */
 export const MANY_MERGES = 50;

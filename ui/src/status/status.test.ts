@@ -8,6 +8,7 @@ import {
   memoryParts,
   narrow,
   percent,
+  rateFrame,
   rejectedRows,
   resolutionText,
   shareOf,
@@ -59,6 +60,16 @@ describe('memory', () => {
     expect(shareOf(10, null)).toBe(0);
     expect(shareOf(10, 0)).toBe(0);
     expect(shareOf(300, 200)).toBe(1);
+  });
+});
+
+describe('the ingestion chart', () => {
+  it('leaves the time open in which nothing was counted', () => {
+    const at = (minute: number) => ({ time: minute * 60_000, samplesPerSecond: minute });
+    const { times, series } = rateFrame([at(1), at(2), at(9)]);
+    expect(times).toEqual([60, 120, 330, 540]);
+    expect(series[0]?.values).toEqual([1, 2, null, 9]);
+    expect(rateFrame([]).times).toEqual([]);
   });
 });
 

@@ -42,6 +42,12 @@ async fn limits_are_answered_by_kind_and_keep_the_rest() {
     assert_eq!(data["pendingRetention"], json!({"blocks": 0, "bytes": 0, "deletions": 0}));
     assert_eq!((&data["blocks"]["count"], &data["pendingJobs"]), (&json!(0), &json!([])));
     assert!(data["wal"]["bytes"].as_u64().unwrap() > 0);
+    assert_eq!((&data["ingestion"]["rates"], &data["blocks"]["isRemote"]), (&json!([]), &json!(false)));
+    assert!(data["ingestion"]["samplesPerSecondOverHour"].is_number());
+    assert!(data["blocks"]["place"].as_str().unwrap().ends_with("blocks"), "{data}");
+    let retention = &data["retention"];
+    assert!(retention["keepMs"].as_i64().unwrap() > 0 && retention["maxBytes"].is_null(), "{retention}");
+    assert_eq!(retention["rules"], 0);
 
     store.flush().unwrap();
     let status = app.get("/api/afferent/v1/status/store").await.json();
@@ -76,6 +82,9 @@ async fn cardinality_by_matcher_and_label() {
         data["churn"]["metrics"].as_array().unwrap().iter().flat_map(|m| m["name"].as_str()).collect();
     assert_eq!(churn, ["many", "few"]);
 
+    let pair = app.get("/api/afferent/v1/status/cardinality?search=JOB%3Db").await.json();
+    assert_eq!(pair["data"]["seriesCountByLabelPair"], json!([{"name": "job=b", "value": 3}]));
+    assert_eq!(pair["data"]["seriesCountByMetricName"], json!([]));
     let found = app.get("/api/afferent/v1/status/cardinality?search=FE&label=job").await.json();
     let data = &found["data"];
     assert_eq!((&data["series"], &data["metricCount"]), (&json!(13), &json!(2)), "the search is for the lists alone");

@@ -12,7 +12,8 @@ use crate::head::Limits;
 use crate::pace::Counted;
 use crate::stats::{self, get};
 use crate::{
-    BlockEntry, Cardinality, CardinalityRequest, HeadStats, LimitTable, Pace, PendingWork, StoreOptions, StoreStats,
+    BlockEntry, Cardinality, CardinalityRequest, HeadStats, LimitTable, Pace, PendingWork, Rate, StoreOptions,
+    StoreStats,
 };
 
 impl Store {
@@ -77,6 +78,17 @@ impl Store {
     pub fn cardinality(&self, tenant: &Tenant, request: &CardinalityRequest) -> Cardinality {
         let now_ms = self.clock.now().ms();
         self.head(tenant).map(|head| cardinality(&head, request, now_ms)).unwrap_or_default()
+    }
+
+    /// Where finished blocks lie, for people, and whether that outlives this machine's disk.
+    pub fn block_place(&self) -> (String, bool) {
+        let files = self.shelf.files();
+        (files.describe(), files.is_remote())
+    }
+
+    /// How many samples came in, by the minutes of the last hour.
+    pub fn rates(&self) -> Vec<Rate> {
+        self.moments.rates()
     }
 
     /// How fast samples and series come in.
