@@ -8,6 +8,7 @@ const QUERIES = '**/api/afferent/v1/queries';
 
 test('the store tells what comes in, what it takes, what waits and what was refused', async ({ page }) => {
   await page.goto('/targets');
+  await expect(page.locator('.target-row').first()).toBeVisible();
   await page.keyboard.press('g');
   await page.keyboard.press('s');
   await expect(page).toHaveURL(/\/status$/);
@@ -30,13 +31,16 @@ test('a metric is followed to its labels, their values, and its graph', async ({
     .getByRole('link', { name: 'Cardinality' })
     .click();
   await expect(page).toHaveURL(/tab=cardinality/);
-  const metrics = page.getByRole('region', { name: 'Metrics' });
+  const metrics = page.getByRole('region', { name: 'Metrics', exact: true });
   await expect(metrics.locator('tbody tr').first()).toBeVisible();
   await page.getByRole('textbox', { name: 'Search names and values' }).fill('cpu_seconds');
   await metrics.getByRole('link', { name: 'node_cpu_seconds_total', exact: true }).click();
   await expect.poll(() => parameter(page, 'match')).toBe('node_cpu_seconds_total');
   await expect(metrics).toHaveCount(0);
-  await page.getByRole('region', { name: 'Labels' }).getByRole('link', { name: 'mode', exact: true }).click();
+  await page
+    .getByRole('region', { name: 'Labels', exact: true })
+    .getByRole('link', { name: 'mode', exact: true })
+    .click();
   const values = page.getByRole('region', { name: 'Values of mode' });
   await expect(values.locator('tbody tr')).not.toHaveCount(0);
   await values.getByRole('link', { name: 'idle', exact: true }).click();
@@ -62,7 +66,7 @@ test('a selector is typed, and a wrong one says where', async ({ page }) => {
   await field.press('Enter');
   await expect(page.getByRole('heading', { name: 'No series in memory match' })).toBeVisible();
   await page.getByRole('link', { name: 'All series' }).first().click();
-  await expect(page.getByRole('region', { name: 'Metrics' })).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Metrics', exact: true })).toBeVisible();
 });
 
 const QUERY = {
@@ -158,7 +162,7 @@ test('without a server each part has a reason, a command, and a way back', async
   await page.route('**/api/afferent/v1/**', (route) => route.abort());
   for (const [tab, seen] of [
     ['store', page.getByRole('region', { name: 'Memory' })],
-    ['cardinality', page.getByRole('region', { name: 'Metrics' })],
+    ['cardinality', page.getByRole('region', { name: 'Metrics', exact: true })],
   ] as const) {
     await page.goto(`/status?tab=${tab}&refresh=off`);
     await expect(page.locator('.note-critical')).toContainText('The server does not answer');

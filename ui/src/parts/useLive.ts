@@ -15,6 +15,9 @@ export type Live<T> = {
   retry: () => void;
 };
 
+/** Milliseconds. */
+const LONGEST_WAIT = 30_000;
+
 /**
  * An answer that took long is asked for again no sooner than after `patience` times as long (half a minute at most), so that a
  * page left open does not keep the server busy.
@@ -37,8 +40,13 @@ export function useLive<T>(key: readonly unknown[], ask: (signal: AbortSignal) =
   latest.current = query;
   useEffect(() => {
     if (tick === 0 || latest.current.isFetching) return;
-    const wait = Math.min(took.current * patience, 30_000);
-    if (Date.now() - latest.current.dataUpdatedAt >= wait) void refetch();
+    const wait = Math.min(took.current * patience, LONGEST_WAIT) - (Date.now() - latest.current.dataUpdatedAt);
+    if (wait <= 0) {
+      void refetch();
+      return;
+    }
+    const timer = window.setTimeout(() => void refetch(), wait);
+    return () => window.clearTimeout(timer);
   }, [tick, patience, refetch]);
   return {
     data: query.data,
