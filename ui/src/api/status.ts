@@ -9,6 +9,8 @@ export type BlockInfo = {
   minTime: number;
   maxTime: number;
   series: number;
+  /** Of the file: one for each series and slice of time. */
+  rows: number;
   samples: number;
   bytes: number;
   /** Distance of downsampled samples; 0 where samples are as they came in. */
@@ -42,16 +44,17 @@ export type StoreStatus = {
     list: BlockInfo[];
   };
   pendingJobs: MergeJob[];
-  retention: {
-    keepMs: number;
-    maxBytes: number | null;
-    rules: number;
-    /** Blocks that go next. */
-    expiredBlocks: number;
-    expiredBytes: number;
-    /** Blocks that a rule is due for. */
-    dueBlocks: number;
+  /** The next flush is due when one of the two bounds is reached; `sinceLastMs` is null while one runs. */
+  pendingFlush: {
+    isRunning: boolean;
+    sinceLastMs: number | null;
+    everyMs: number;
+    walBytes: number;
+    walLimitBytes: number;
   };
+  /** Blocks past their retention, and deletions whose samples still take space. */
+  pendingRetention: { blocks: number; bytes: number; deletions: number };
+  retention: { keepMs: number; maxBytes: number | null; rules: number };
   ingestion: {
     samples: number;
     samplesPerSecond: number;
@@ -91,7 +94,14 @@ export type Cardinality = {
   valueCountByLabelName: NamedCount[];
   seriesCountByLabelPair: NamedCount[];
   label?: { name: string; valueCount: number; seriesCountByValue: NamedCount[] };
-  churn: { createdPerHour: number; removedPerHour: number; overMs: number };
+  churn: {
+    createdPerHour: number;
+    removedPerHour: number;
+    overMs: number;
+    /** Of the tenant that asks; the others are of all tenants. */
+    metrics: { name: string; createdPerHour: number; removedPerHour: number }[];
+    metricsOverMs: number;
+  };
 };
 export type CardinalityRequest = { selector: string; label: string; search: string; limit: number };
 

@@ -57,6 +57,15 @@ function columnsOf(zone: Zone, now: number, tenants: boolean): Column<BlockInfo>
       csv: (b) => b.series,
     },
     {
+      id: 'rows',
+      label: 'Rows',
+      number: true,
+      wide: true,
+      compare: (a, b) => a.rows - b.rows,
+      cell: (b) => formatExact(b.rows),
+      csv: (b) => b.rows,
+    },
+    {
       id: 'samples',
       label: 'Samples',
       number: true,
@@ -161,7 +170,7 @@ export function Blocks(props: TabProps & { blocks: StoreStatus['blocks']; now: n
       </div>
       {blocks.count === 0 ? (
         <p className="quiet">
-          Samples stay in memory and in the write-ahead log until the first flush: after five minutes, or 64 MiB of log.
+          Samples stay in memory and in the write-ahead log until the first flush; Pending work says when it is due.
         </p>
       ) : (
         <>

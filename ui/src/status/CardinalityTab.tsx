@@ -9,6 +9,7 @@ import { useNow } from '../parts/useNow';
 import type { Search } from '../router-search';
 import { formatAgo, formatDuration } from '../time/format';
 import { formatExact, formatValue } from '../units/format';
+import { ChurnList } from './ChurnList';
 import { CountList } from './CountList';
 import { Facts } from './Facts';
 import { Failed } from './Failed';
@@ -73,7 +74,7 @@ export function CardinalityTab(props: TabProps) {
       )}
       {data && !refused && (
         <div className={counts.old ? 'cardinality-counts dimmed' : 'cardinality-counts'} aria-busy={counts.old}>
-          <Counts data={data} {...props} selector={selector} find={typed.trim()} top={top} />
+          <Counts data={data} {...props} selector={selector} find={find} top={top} />
           <p className="quiet">
             Counted {formatAgo(counts.at, Math.max(now, counts.at))}: the series in memory, which are those that take
             samples. What has ended is in blocks only.
@@ -179,20 +180,23 @@ function Counts(props: CountsProps) {
       )}
       <div className="cardinality-lists">
         {!single && (
-          <CountList
-            title="Metrics"
-            id="metrics"
-            head="Metric"
-            counted="Series"
-            total={data.metricCount}
-            whole={data.series}
-            list={data.seriesCountByMetricName}
-            find={find}
-            listed={top}
-            more={more}
-            to={(name) => drill('__name__', name)}
-            explore={(name) => explore('__name__', name)}
-          />
+          <div className="cardinality-column">
+            <CountList
+              title="Metrics"
+              id="metrics"
+              head="Metric"
+              counted="Series"
+              total={data.metricCount}
+              whole={data.series}
+              list={data.seriesCountByMetricName}
+              find={find}
+              listed={top}
+              more={more}
+              to={(name) => drill('__name__', name)}
+              explore={(name) => explore('__name__', name)}
+            />
+            {!selector && <ChurnList churn={churn} to={(name) => drill('__name__', name)} />}
+          </div>
         )}
         <div className="cardinality-column">
           <CountList

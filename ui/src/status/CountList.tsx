@@ -8,7 +8,7 @@ import { DataTable } from '../parts/DataTable';
 import type { Search } from '../router-search';
 import { formatExact } from '../units/format';
 import { Bar } from './Facts';
-import { filterCounts, percent } from './model';
+import { percent } from './model';
 
 type Props = {
   title: ReactNode;
@@ -90,7 +90,7 @@ function columnsOf(props: Props): Column<NamedCount>[] {
 
 export function CountList(props: Props) {
   const columns = columnsOf(props);
-  const rows = filterCounts(props.list, props.find);
+  const rows = props.list;
   const cut = props.total !== null && props.total > props.list.length;
   const searched = props.find !== '';
   const sum = formatExact(props.total ?? 0);

@@ -190,7 +190,7 @@ function Memory(props: { memory: StoreStatus['memory'] }) {
 }
 
 function Waiting(props: { store: StoreStatus }) {
-  const { head, pendingJobs: jobs, retention, wal } = props.store;
+  const { pendingFlush: flush, pendingJobs: jobs, pendingRetention, retention } = props.store;
   const bytes = jobs.reduce((sum, job) => sum + job.bytes, 0);
   return (
     <section className="status-part" aria-labelledby="status-waiting">
@@ -199,9 +199,11 @@ function Waiting(props: { store: StoreStatus }) {
         <div>
           <dt>Flush</dt>
           <dd>
-            {head.flushIsPending
-              ? `${count(head.flushedSamples, 'sample')} are in blocks and leave memory when their last reader is done`
-              : `Nothing waits; ${formatValue(wal.bytes, 'bytes')} of the log are not in blocks yet`}
+            {flushText(props.store)}
+            <span className="quiet">
+              {' '}
+              Log: {formatValue(flush.walBytes, 'bytes')} of {formatValue(flush.walLimitBytes, 'bytes')}, then at once
+            </span>
           </dd>
         </div>
         <div>
@@ -225,7 +227,7 @@ function Waiting(props: { store: StoreStatus }) {
         <div>
           <dt>Retention</dt>
           <dd>
-            {retentionText(retention)}
+            {retentionText(pendingRetention)}
             <span className="quiet">
               {' '}
               Kept: {formatDuration(retention.keepMs / 1000)}
@@ -239,11 +241,20 @@ function Waiting(props: { store: StoreStatus }) {
   );
 }
 
-function retentionText(retention: StoreStatus['retention']): string {
-  const { expiredBlocks, expiredBytes, dueBlocks } = retention;
+function flushText(store: StoreStatus): string {
+  const { head, pendingFlush: flush } = store;
+  if (flush.isRunning) return 'Runs now';
+  if (head.flushIsPending)
+    return `${count(head.flushedSamples, 'sample')} are in blocks and leave memory when their last reader is done`;
+  const left = Math.max(0, Math.round((flush.everyMs - (flush.sinceLastMs ?? 0)) / 1000));
+  return left === 0 ? 'Due now' : `Due in ${formatDuration(left)}`;
+}
+
+function retentionText(pending: StoreStatus['pendingRetention']): string {
+  const { blocks, bytes, deletions } = pending;
   const parts = [
-    ...(expiredBlocks > 0 ? [`${count(expiredBlocks, 'block')} of ${formatValue(expiredBytes, 'bytes')} to drop`] : []),
-    ...(dueBlocks > 0 ? [`${count(dueBlocks, 'block')} to thin or shorten`] : []),
+    ...(blocks > 0 ? [`${count(blocks, 'block')} of ${formatValue(bytes, 'bytes')} to drop`] : []),
+    ...(deletions > 0 ? [`${count(deletions, 'deletion')} to free the space of`] : []),
   ];
   return parts.length === 0 ? 'Nothing waits.' : `${parts.join(', ')}.`;
 }

@@ -1,5 +1,5 @@
 // The store's figures as the page says them: what is near a limit, what was refused and why, selectors that narrow.
-import type { BlockInfo, NamedCount, StoreStatus } from '../api/status';
+import type { BlockInfo, StoreStatus } from '../api/status';
 import type { Frame } from '../series/frame';
 import { formatLabels } from '../series/labels';
 import { formatDuration } from '../time/format';
@@ -110,6 +110,14 @@ const REASONS: Record<string, Reason> = {
   },
   too_many_labels: { word: 'Too many labels', todo: 'More than limits.max_label_names_per_series.' },
   label_name_too_long: { word: 'Label name too long', todo: 'Longer than limits.max_label_name_length.' },
+  over_memory: {
+    word: 'Memory is full',
+    todo: 'The head has no room left. Senders repeat these. Raise --memory, or look at Cardinality for what can go.',
+  },
+  log_is_full: {
+    word: 'Log is full',
+    todo: 'The disk took no more, so nothing could be made durable. Senders repeat these. Make room on the disk.',
+  },
   label_value_too_long: { word: 'Label value too long', todo: 'Longer than limits.max_label_value_length.' },
 };
 
@@ -156,12 +164,6 @@ export function narrow(selector: string, name: string, value: string): string {
 export function splitPair(pair: string): [name: string, value: string] {
   const at = pair.indexOf('=');
   return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
-}
-
-/** Keeps the entries that hold every word of the text. */
-export function filterCounts(list: readonly NamedCount[], text: string): NamedCount[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return list.filter((entry) => words.every((word) => entry.name.toLowerCase().includes(word)));
 }
 
 export function percent(part: number, whole: number): string {
