@@ -115,7 +115,7 @@ function columnsOf(zone: Zone, now: number, tenants: boolean): Column<BlockInfo>
       label: 'File',
       wide: true,
       grow: true,
-      cell: (b) => <span title={b.file}>{b.file}</span>,
+      cell: (b) => <span title={b.file}>{b.file.replace(/^0+(?=[^.])/, '')}</span>,
       csv: (b) => b.file,
     },
   ];
