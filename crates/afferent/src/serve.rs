@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use api::{Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, Notifications, Parts, QueryLog, Readiness};
+use api::{
+    Api, ConfigSnapshot, Door, DoorPolicy, HttpMetrics, MemoryLimits, Notifications, Parts, QueryLog, Readiness,
+};
 use blocks::files::{FileStore, RemoteFiles, RemoteOptions};
 use collect::host::Host;
 use config::{PrometheusConfig, RetentionRule};
 use metrics::{RecoveryReport, Store, StoreOptions};
-use model::{Clock, SampleSink, SystemClock, Tenant};
+use model::{Clock, MemoryPool, SampleSink, SystemClock, Tenant};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use promql::engine::{Engine, EngineOptions, QueryMemory};
+use promql::engine::{Engine, EngineOptions};
 use remote::{Forwarding, Senders, SendersOptions};
 use scrape::Manager;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -86,8 +88,10 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let budget = Budget::of(args.memory);
-    let query_memory = QueryMemory::new(budget.queries as usize, budget.one_query as usize);
+    let resident = budget.resident();
+    let query_memory = MemoryPool::new(budget.queries as usize, budget.one_query as usize, Some(resident.clone()));
     let mut options = store_options(&budget, &loaded.config);
+    options.resident = Some(resident.clone());
     let bucket = bucket(&args)?;
     options.files = bucket.clone().map(|bucket| bucket as Arc<dyn FileStore>);
     let retention_ms = options.retention_ms;
@@ -161,7 +165,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         slow_query: args.query_slow_threshold,
         query_log,
         corruptions: recovery.damaged_records + recovery.quarantined_files.len() as u64,
-        memory_limit_bytes: Some(budget.total),
+        memory: MemoryLimits {
+            total: Some(budget.total),
+            in_flight: budget.in_flight,
+            known_series: budget.known_series,
+            resident: Some(resident),
+        },
         retention_ms,
         data_dir: args.data.clone(),
     });
@@ -316,7 +325,7 @@ fn retention_rule(rule: &RetentionRule) -> metrics::RetentionRule {
     }
 }
 
-fn engine_options(args: &ServeArgs, memory: Arc<QueryMemory>) -> EngineOptions {
+fn engine_options(args: &ServeArgs, memory: Arc<MemoryPool>) -> EngineOptions {
     EngineOptions {
         lookback_delta_ms: args.query_lookback_delta.as_millis() as i64,
         max_samples: args.query_max_samples,

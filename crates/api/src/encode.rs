@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use model::SampleValue;
-use promql::engine::{MatrixSeries, QueryStats, Reservation, StepStat, Value, VectorSample};
+use model::{Reservation, SampleValue};
+use promql::engine::{MatrixSeries, QueryStats, StepStat, Value, VectorSample};
 
 use crate::answer::{ExactEnd, close_envelope, open_envelope};
 use crate::histogram_json::push_histogram;

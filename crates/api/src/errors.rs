@@ -100,6 +100,7 @@ impl ApiError {
 impl From<SourceError> for ApiError {
     fn from(error: SourceError) -> Self {
         let kind = match &error {
+            SourceError::Memory(error) => return (*error).into(),
             SourceError::Limit(_) => ErrorKind::Execution,
             SourceError::Canceled => ErrorKind::Canceled,
             SourceError::Storage(_) => ErrorKind::Internal,

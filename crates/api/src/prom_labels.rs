@@ -7,9 +7,10 @@ use model::{LabelRequest, Matcher, SeriesSource, SourceError, Tenant, TimeRange}
 use promql::engine::CancelFlag;
 use promql::parser::parse_metric_selector;
 
-use crate::answer::{Answer, TRUNCATED, success_with};
+use crate::answer::{Answer, TRUNCATED, success_chunks};
 use crate::errors::ApiError;
-use crate::json::{push_labels, push_strings};
+use crate::json::{push_labels, push_string};
+use crate::list_answer::ListAnswer;
 use crate::params::{MAX_TIME_MS, MIN_TIME_MS, Params};
 use crate::state::Api;
 use crate::tenant::RequestTenant;
@@ -24,9 +25,7 @@ struct Lookup {
 
 pub(crate) async fn names(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {
     let lookup = Lookup::read(tenant, &params, ApiError::bad_data)?;
-    let limit = lookup.limit;
-    let names = lookup.run(&api, |source, request| source.label_names(request)).await?;
-    Ok(answer(names, limit, push_strings))
+    lookup.answer(&api, |source, request| source.label_names(request), |out, name| push_string(out, name)).await
 }
 
 pub(crate) async fn values(
@@ -40,9 +39,8 @@ pub(crate) async fn values(
         return Err(ApiError::bad_data(format!("invalid label name: {name:?}")));
     }
     let lookup = Lookup::read(tenant, &params, ApiError::bad_data)?;
-    let limit = lookup.limit;
-    let values = lookup.run(&api, move |source, request| source.label_values(&name, request)).await?;
-    Ok(answer(values, limit, push_strings))
+    let ask = move |source: &dyn SeriesSource, request: &LabelRequest<'_>| source.label_values(&name, request);
+    lookup.answer(&api, ask, |out, value| push_string(out, value)).await
 }
 
 pub(crate) async fn series(State(api): State<Arc<Api>>, tenant: RequestTenant, params: Params) -> Answer {
@@ -50,18 +48,7 @@ pub(crate) async fn series(State(api): State<Arc<Api>>, tenant: RequestTenant, p
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let lookup = Lookup::read(tenant, &params, |reason| ApiError::parameter("match[]", reason))?;
-    let limit = lookup.limit;
-    let series = lookup.run(&api, |source, request| source.series(request)).await?;
-    Ok(answer(series, limit, |out, series| {
-        out.push(b'[');
-        for (i, labels) in series.iter().enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            push_labels(out, labels);
-        }
-        out.push(b']');
-    }))
+    lookup.answer(&api, |source, request| source.series(request), push_labels).await
 }
 
 impl Lookup {
@@ -74,11 +61,15 @@ impl Lookup {
     }
 
     /// Asks for one answer more than the limit, so that a cut is noticed.
-    async fn run<T: Send + 'static>(
+    async fn answer<T: Send + 'static>(
         self,
         api: &Arc<Api>,
-        ask: impl FnOnce(&dyn SeriesSource, &LabelRequest<'_>) -> Result<T, SourceError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        ask: impl FnOnce(&dyn SeriesSource, &LabelRequest<'_>) -> Result<Vec<T>, SourceError> + Send + 'static,
+        push: fn(&mut Vec<u8>, &T),
+    ) -> Answer {
+        let limit = self.limit;
+        let reservation = api.engine().options().memory.open();
+        let memory = reservation.clone();
         let admission = api.lookups.admit(api.engine().options().timeout).await?;
         let source = Arc::clone(&api.parts.source);
         let answer = admission.run(CancelFlag::default(), move || {
@@ -87,20 +78,18 @@ impl Lookup {
                 matcher_sets: &self.matcher_sets,
                 range: self.range,
                 limit: if self.limit == 0 { 0 } else { self.limit.saturating_add(1) },
+                memory: Some(&memory),
             };
             ask(source.as_ref(), &request)
         });
-        Ok(answer.await??)
+        let mut found = answer.await??;
+        let mut warnings = Vec::new();
+        if limit > 0 && found.len() > limit {
+            found.truncate(limit);
+            warnings.push(TRUNCATED.to_owned());
+        }
+        Ok(success_chunks(ListAnswer::new(found, push, warnings, reservation)))
     }
-}
-
-fn answer<T>(mut found: Vec<T>, limit: usize, write: impl FnOnce(&mut Vec<u8>, &[T])) -> axum::response::Response {
-    let mut warnings = Vec::new();
-    if limit > 0 && found.len() > limit {
-        found.truncate(limit);
-        warnings.push(TRUNCATED.to_owned());
-    }
-    success_with(&warnings, |out| write(out, &found))
 }
 
 /// The selectors of all `match[]`; each needs a matcher that refuses the empty value.

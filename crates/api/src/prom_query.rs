@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use http::HeaderMap;
-use model::Timestamp;
-use promql::engine::{QueryContext, QueryError, QueryResult, Reservation, Value};
+use model::{Reservation, Timestamp};
+use promql::engine::{QueryContext, QueryError, QueryResult, Value};
 
 use crate::answer::{Answer, TRUNCATED, success, success_chunks};
 use crate::columns::{self, Grid, Wish};
@@ -24,9 +24,6 @@ const MAX_STEPS: i128 = 11_000;
 const MAX_PICTURE_STEPS: i128 = 200_000;
 /// Warnings and infos that an answer lists, each.
 const MAX_ANNOTATIONS: usize = 10;
-
-/// Pause asked for where other queries have all memory.
-const MEMORY_RETRY_AFTER_S: u32 = 2;
 
 /// What both endpoints read besides the times.
 struct QueryRequest {
@@ -258,7 +255,7 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         let kind = match &error {
             QueryError::Parse(_) => return ApiError::parameter("query", error),
-            QueryError::OutOfMemory => return ApiError::unavailable(error.to_string(), MEMORY_RETRY_AFTER_S),
+            QueryError::OutOfMemory(error) => return (*error).into(),
             QueryError::Execution(_) | QueryError::TooManySamples | QueryError::TooManyBytes { .. } => {
                 ErrorKind::Execution
             }

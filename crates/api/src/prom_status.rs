@@ -111,7 +111,7 @@ pub(crate) async fn runtime_info(State(api): State<Arc<Api>>) -> Answer {
         corruption_count: parts.corruptions,
         goroutine_count: runtime.num_alive_tasks(),
         gomaxprocs: runtime.num_workers(),
-        gomemlimit: parts.memory_limit_bytes.and_then(|b| i64::try_from(b).ok()).unwrap_or(i64::MAX),
+        gomemlimit: parts.memory.total.and_then(|b| i64::try_from(b).ok()).unwrap_or(i64::MAX),
         gogc: "",
         godebug: "",
         storage_retention: model::duration::format_duration_ms(parts.retention_ms),

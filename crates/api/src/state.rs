@@ -16,8 +16,9 @@ use promql::engine::Engine;
 use crate::doors::DoorPolicy;
 use crate::federate::FederationMetrics;
 use crate::gate::Gate;
+use crate::ingest::Intake;
 use crate::ingest::push_metrics::PushMetrics;
-use crate::ingest::{DEFAULT_IN_FLIGHT_BYTES, Intake};
+use crate::memory::{MemoryLimits, QueryMemoryCollector};
 use crate::notifications::{self, Notifications};
 use crate::otlp::Otlp;
 use crate::pushgateway::Pushgateway;
@@ -102,8 +103,8 @@ pub struct Parts {
     pub query_log: Arc<QueryLog>,
     /// Damaged records and files that the start found.
     pub corruptions: u64,
-    /// Memory budget in bytes.
-    pub memory_limit_bytes: Option<u64>,
+    /// What the handlers may take of the memory budget.
+    pub memory: MemoryLimits,
     /// How long samples are kept, in milliseconds.
     pub retention_ms: i64,
     /// Directory of the data.
@@ -131,9 +132,9 @@ impl Api {
     /// Takes the parts over. Not ready until told so.
     pub fn new(mut parts: Parts) -> Arc<Self> {
         let concurrency = parts.max_concurrent_queries.max(1);
-        let in_flight =
-            parts.memory_limit_bytes.map_or(DEFAULT_IN_FLIGHT_BYTES, |l| (l / 8).min(DEFAULT_IN_FLIGHT_BYTES));
-        let intake = Intake::new(parts.sink.clone(), parts.clock.clone(), in_flight);
+        let intake = Intake::new(parts.sink.clone(), parts.clock.clone(), &parts.memory);
+        let query_memory = parts.engine.read().options().memory.clone();
+        parts.registry.register_collector(Box::new(QueryMemoryCollector(query_memory)));
         let remote_write = RemoteWrite::behind(intake.clone());
         remote_write.register(&mut parts.registry);
         let otlp = Otlp::behind(intake.clone());

@@ -153,6 +153,8 @@ struct IngestionView {
 #[serde(rename_all = "camelCase")]
 struct MemoryView {
     budget: Option<u64>,
+    /// What the process took when it was last looked up.
+    resident: Option<u64>,
     head: u64,
     head_limit: Option<u64>,
     block_cache: u64,
@@ -233,7 +235,8 @@ fn gather(api: &Api) -> StoreStatus {
             rejected: stats.samples_rejected.into_iter().collect(),
         },
         memory: MemoryView {
-            budget: api.parts.memory_limit_bytes,
+            budget: api.parts.memory.total,
+            resident: api.parts.memory.resident.as_ref().map(|resident| resident.bytes()),
             head: stats.memory_bytes,
             head_limit: options.memory_limit_bytes,
             block_cache: stats.block_cache_bytes,

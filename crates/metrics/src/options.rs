@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use blocks::files::FileStore;
 use blocks::wal::SyncMode;
+use model::Resident;
 
 use crate::{LimitTable, RetentionRule};
 
@@ -40,6 +41,8 @@ pub struct StoreOptions {
     pub block_cache_bytes: usize,
     /// Above this estimate of the head's memory, batches are refused.
     pub memory_limit_bytes: Option<u64>,
+    /// What the process takes: while that is too much, batches are refused, and cached pages are dropped.
+    pub resident: Option<Arc<Resident>>,
     /// Exemplars kept for each tenant; the oldest goes first.
     pub exemplar_capacity: usize,
     /// Independently locked parts of a head, rounded up to a power of two; `None` takes twice the number of cores.
@@ -65,6 +68,7 @@ impl Default for StoreOptions {
             files: None,
             block_cache_bytes: 64 << 20,
             memory_limit_bytes: None,
+            resident: None,
             exemplar_capacity: 100_000,
             shards: None,
             background: true,

@@ -104,8 +104,11 @@ fn read_logs(
         let (mut headlog, headlog_recovery) =
             HeadLog::open(disk.clone(), dir, &mut |payload| replay.record(payload, true));
         headlog.set_definitions(replay.definitions());
-        let wal_options =
-            WalOptions { sync: options.sync, segment_bytes: options.wal_segment_bytes, queue_bytes: QUEUE_BYTES };
+        let wal_options = WalOptions {
+            sync: options.sync,
+            segment_bytes: options.wal_segment_bytes,
+            queue_bytes: options.memory_limit_bytes.map_or(QUEUE_BYTES, |head| (head as usize / 8).min(QUEUE_BYTES)),
+        };
         let (wal, wal_recovery) =
             Wal::open(disk, &dir.join("wal"), wal_options, wal_from, &mut |payload| replay.record(payload, false))?;
         Ok(Logs { headlog, headlog_recovery, wal, wal_recovery, replayed: replay.finish() })

@@ -29,6 +29,8 @@ use crate::{LimitTable, RecoveryReport, SeriesExemplars, StoreError, StoreOption
 mod adding;
 mod numbers;
 
+/// What a row of a batch is taken to need in memory, in bytes.
+const ROW_BYTES: usize = 256;
 /// How often the store looks whether something is due.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -220,6 +222,10 @@ impl Store {
         let log_is_long = get(&self.wal.counters().disk_bytes) >= self.options.flush_wal_bytes;
         self.moments.note(self.clock.now(), self.counted());
         self.all_heads().iter().for_each(|head| head.churn.lock().turn(self.clock.now().ms()));
+        let process_is_over = self.options.resident.as_ref().is_some_and(|resident| resident.is_over(0));
+        if process_is_over {
+            self.shelf.caches().clear();
+        }
         self.finish_flush();
         let (since_flush, is_pending) = {
             let maintenance = self.maintenance.lock();
@@ -227,7 +233,7 @@ impl Store {
         };
         // A failing disk is not tried more often than this; and where memory waits for readers, another flush frees none.
         let may_hurry = since_flush >= TICK && !is_pending;
-        if since_flush >= self.options.flush_interval || (may_hurry && (log_is_long || is_full)) {
+        if since_flush >= self.options.flush_interval || (may_hurry && (log_is_long || is_full || process_is_over)) {
             self.flush()?;
         }
         if !self.options.background {
@@ -364,7 +370,9 @@ impl Store {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(AppendError::Closed);
         }
-        if self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit) {
+        let is_over = self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit)
+            || self.options.resident.as_ref().is_some_and(|resident| resident.is_over(batch.rows.len() * ROW_BYTES));
+        if is_over {
             self.signal.wake();
             add(&self.counters.over_memory, batch.rows.len() as u64);
             return Err(AppendError::OverBudget { retry_after_s: TICK.as_secs() as u32 });

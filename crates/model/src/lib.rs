@@ -9,6 +9,7 @@ pub mod float;
 pub mod histogram;
 mod labels;
 mod matcher;
+mod memory;
 mod metadata;
 pub mod pattern;
 mod sample;
@@ -21,6 +22,7 @@ pub use aggregate::Aggregate;
 pub use histogram::{BucketSpan, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram};
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_legacy_label_name, is_valid_legacy_metric_name};
 pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use memory::{Held, MemoryError, MemoryPool, Reservation, Resident};
 pub use metadata::{Metadata, MetricType};
 pub use sample::{Exemplar, STALE_NAN_BITS, Sample, SampleBuffer, SampleValue, is_stale, stale_nan};
 pub use sink::{

@@ -99,6 +99,12 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// True where a limit of the tenant was met.
+    pub fn is_limit(self) -> bool {
+        use RejectReason::{LabelNameTooLong, LabelValueTooLong, SeriesLimit, TooManyLabels};
+        matches!(self, SeriesLimit | TooManyLabels | LabelNameTooLong | LabelValueTooLong)
+    }
+
     /// The value of the `reason` label in counters.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,9 +2,11 @@
 //!
 //! The calls block: they may touch disk. Callers run them on threads where that is allowed.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
-use crate::{Labels, Matcher, SampleBuffer, Tenant, TimeRange};
+use crate::{Labels, Matcher, MemoryError, Reservation, SampleBuffer, Tenant, TimeRange};
 
 /// Why series cannot be read.
 #[derive(Debug, Error)]
@@ -12,6 +14,9 @@ pub enum SourceError {
     /// The query read more than it may.
     #[error("{0}")]
     Limit(String),
+    /// There is no memory for it.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The caller went away.
     #[error("query was canceled")]
     Canceled,
@@ -42,6 +47,8 @@ pub struct SelectRequest<'a> {
     pub range: TimeRange,
     /// Labels that matter; `None` for all.
     pub projection: Option<&'a Projection>,
+    /// What the set and reading from it take is asked for here, for as long as it is held.
+    pub memory: Option<&'a Arc<Reservation>>,
 }
 
 /// What to list: label names, values or whole label sets.
@@ -55,6 +62,8 @@ pub struct LabelRequest<'a> {
     pub range: TimeRange,
     /// At most so many answers; 0 for no limit.
     pub limit: usize,
+    /// What the answers take is asked for here, and stays taken.
+    pub memory: Option<&'a Arc<Reservation>>,
 }
 
 /// What a selection touches of stored data.

@@ -5,7 +5,6 @@
 
 mod error;
 mod explain;
-mod memory;
 mod progress;
 mod stats;
 mod value;
@@ -14,11 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use model::{SeriesSource, Tenant, Timestamp};
+use model::{MemoryPool, Reservation, SeriesSource, Tenant, Timestamp};
 
 pub use error::QueryError;
 pub use explain::{ExplainNode, ExplainRead};
-pub use memory::{QueryMemory, Reservation};
 pub use progress::Progress;
 pub use stats::{QueryStats, QueryTimings, StepStat};
 pub use value::{MatrixSeries, Value, VectorSample};
@@ -37,7 +35,7 @@ pub struct EngineOptions {
     /// Samples that one query may hold in memory at a time; a histogram counts for several.
     pub max_samples: usize,
     /// What this and all other queries may take of the process' memory.
-    pub memory: Arc<QueryMemory>,
+    pub memory: Arc<MemoryPool>,
     /// Time that one query may take.
     pub timeout: Duration,
     /// Step of subqueries that name none, in milliseconds: Prometheus takes the global evaluation interval.
@@ -57,7 +55,7 @@ impl Default for EngineOptions {
         EngineOptions {
             lookback_delta_ms: 5 * 60 * 1000,
             max_samples: 50_000_000,
-            memory: QueryMemory::unlimited(),
+            memory: MemoryPool::unlimited(),
             timeout: Duration::from_secs(120),
             no_step_subquery_interval_ms: 60 * 1000,
             delayed_name_removal: false,
@@ -226,7 +224,7 @@ impl Engine {
         timings.total = begin.elapsed();
         let stats = QueryStats::collect(&evaluator.stats, steps, query.account.peak(), ctx.per_step_stats, timings);
         let annotations = evaluator.notes;
-        let reservation = Arc::new(query.account.into_reservation());
+        let reservation = query.account.into_reservation();
         let explain = profile.and_then(Profile::finish).map(Box::new);
         Ok(QueryResult { value, annotations, stats, explain, reservation })
     }

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 pub use memory::MemorySource;
 
-use crate::engine::{Engine, EngineOptions, QueryMemory};
+use crate::engine::{Engine, EngineOptions};
 
 /// Why a test script cannot be followed.
 #[derive(Debug, Error)]
@@ -101,7 +101,7 @@ pub fn suite_engine() -> Engine {
     Engine::new(EngineOptions {
         lookback_delta_ms: 5 * 60 * 1000,
         max_samples: 10_000,
-        memory: QueryMemory::unlimited(),
+        memory: model::MemoryPool::unlimited(),
         timeout: Duration::from_secs(100),
         no_step_subquery_interval_ms: 60 * 1000,
         delayed_name_removal: true,

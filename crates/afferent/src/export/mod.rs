@@ -114,7 +114,7 @@ fn write_all(
 ) -> anyhow::Result<String> {
     let tenant = Tenant::default();
     let sets = [matchers.to_vec()];
-    let request = LabelRequest { tenant: &tenant, matcher_sets: &sets, range, limit: 0 };
+    let request = LabelRequest { tenant: &tenant, matcher_sets: &sets, range, limit: 0, memory: None };
     let names = store.label_values(METRIC_NAME, &request)?;
     let metadata = store.metadata(&tenant, 0, None)?;
     let (mut series, mut written, mut left_out) = (0, 0, 0);
@@ -124,7 +124,13 @@ fn write_all(
         for name in &family.metrics {
             let mut matchers = matchers.to_vec();
             matchers.push(Matcher::equal(METRIC_NAME, name));
-            let set = store.select(&SelectRequest { tenant: &tenant, matchers: &matchers, range, projection: None })?;
+            let set = store.select(&SelectRequest {
+                tenant: &tenant,
+                matchers: &matchers,
+                range,
+                projection: None,
+                memory: None,
+            })?;
             let mut order: Vec<(Labels, usize)> = (0..set.len()).map(|at| (set.labels(at), at)).collect();
             order.sort();
             for (labels, at) in order {

@@ -18,9 +18,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with this `prometheus-config.yaml` and waits until it is ready.
     pub(crate) fn start(config: &str) -> Self {
+        Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), &[])
+    }
+
+    /// The same with a memory budget and a limit of its address space, in bytes.
+    pub(crate) fn start_limited(config: &str, budget: u64, address_space: u64) -> Self {
+        let mut shell = Command::new("sh");
+        let kib = address_space >> 10;
+        shell.arg("-c").arg(format!("ulimit -v {kib} && exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_afferent"));
+        Server::start_as(config, shell, &["--memory", &budget.to_string()])
+    }
+
+    fn start_as(config: &str, command: Command, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("prometheus-config.yaml"), config).expect("the configuration is written");
-        let (url, child) = spawn(directory.path());
+        let (url, child) = spawn(command, directory.path(), more);
         let server = Server { url, child, directory };
         server.wait_until_ready();
         server
@@ -34,7 +46,7 @@ impl Server {
 
     /// Starts a killed server again on the same data.
     pub(crate) fn restart(&mut self) {
-        (self.url, self.child) = spawn(self.directory.path());
+        (self.url, self.child) = spawn(Command::new(env!("CARGO_BIN_EXE_afferent")), self.directory.path(), &[]);
         self.wait_until_ready();
     }
 
@@ -70,15 +82,16 @@ impl Drop for Server {
     }
 }
 
-fn spawn(directory: &Path) -> (String, Child) {
+fn spawn(mut command: Command, directory: &Path, more: &[&str]) -> (String, Child) {
     let address = format!("127.0.0.1:{}", free_port());
-    let child = Command::new(env!("CARGO_BIN_EXE_afferent"))
+    let child = command
         .arg("serve")
         .arg("--config")
         .arg(directory)
         .arg("--data")
         .arg(directory.join("data"))
         .args(["--listen", &address, "--classic-ports", "off"])
+        .args(more)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::type_complexity)] // a test may stop where it stands
 
+mod budget;
 mod clients;
 mod commands;
 mod crash;

@@ -7,7 +7,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{CounterResetHint, FloatHistogram, Labels, METRIC_NAME, SampleValue, is_valid_legacy_metric_name};
+use model::{
+    CounterResetHint, FloatHistogram, Labels, METRIC_NAME, Reservation, SampleValue, is_valid_legacy_metric_name,
+};
 
 use super::negotiate::Format;
 use crate::protobuf_out as protobuf;
@@ -53,19 +55,26 @@ pub(super) struct Pieces {
     format: Format,
     /// Labels that every sample without them gets, sorted by name.
     external: Arc<[(String, String)]>,
+    /// What the samples are accounted with.
+    _memory: Option<Arc<Reservation>>,
 }
 
 impl Pieces {
     /// `samples` are sorted by name. An external label `instance` is added where there is none: empty, so that the server
     /// that scrapes does not put its own in place.
-    pub(super) fn new(samples: Vec<Newest>, format: Format, external: &Labels) -> Self {
+    pub(super) fn new(
+        samples: Vec<Newest>,
+        format: Format,
+        external: &Labels,
+        memory: impl Into<Option<Arc<Reservation>>>,
+    ) -> Self {
         let mut external: Vec<(String, String)> =
             external.iter().map(|l| (l.name.to_owned(), l.value.to_owned())).collect();
         if !external.iter().any(|(name, _)| name == "instance") {
             external.push(("instance".to_owned(), String::new()));
             external.sort();
         }
-        Pieces { samples, next: 0, format, external: external.into() }
+        Pieces { samples, next: 0, format, external: external.into(), _memory: memory.into() }
     }
 
     /// The place behind the last sample of the family that begins at `start`.
@@ -211,7 +220,7 @@ mod tests {
     }
 
     fn text(samples: Vec<Newest>, format: Format, external: &[(&str, &str)]) -> String {
-        let pieces = Pieces::new(samples, format, &Labels::from_pairs(external.iter().copied()));
+        let pieces = Pieces::new(samples, format, &Labels::from_pairs(external.iter().copied()), None);
         String::from_utf8(pieces.flat_map(|p| p.to_vec()).collect()).unwrap()
     }
 
@@ -239,7 +248,7 @@ mod tests {
     fn pieces_are_bounded() {
         let samples: Vec<Newest> =
             (0..5000).map(|n| newest(&[(METRIC_NAME, &format!("m{n:05}")), ("a", &"x".repeat(50))], 1.0)).collect();
-        let pieces: Vec<Bytes> = Pieces::new(samples, TEXT, &Labels::empty()).collect();
+        let pieces: Vec<Bytes> = Pieces::new(samples, TEXT, &Labels::empty(), None).collect();
         assert!(pieces.len() > 5 && pieces.iter().all(|p| p.len() < PIECE + 200));
     }
 }

@@ -14,7 +14,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use model::{
-    Matcher, SampleBuffer, SampleValue, SelectRequest, SeriesSource, SourceError, Tenant, TimeRange, is_stale,
+    Matcher, Reservation, SampleBuffer, SampleValue, SelectRequest, SeriesSource, SourceError, Tenant, TimeRange,
+    is_stale,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -22,13 +23,16 @@ use promql::engine::CancelFlag;
 use promql::parser::parse_metric_selector;
 use tracing::warn;
 
-use crate::errors::{ApiError, ErrorKind};
+use crate::errors::ApiError;
 use crate::params::Params;
 use crate::queries::{Asked, Client, Times, Turn};
 use crate::state::Api;
 use crate::tenant::RequestTenant;
 use encode::{Newest, Pieces, is_writable};
 use negotiate::negotiate;
+
+/// What a sample takes besides its labels, in a list that grows by doubling.
+const NEWEST_BYTES: usize = 128;
 
 /// What federation counts, under Prometheus' names.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +73,8 @@ pub(crate) async fn federate(
     }
     let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).take(1).collect();
     let format = negotiate(accept.first().unwrap_or(&""));
-    let mut samples = match newest_samples(&api, tenant, client, sets).await {
+    let memory = api.engine().options().memory.open();
+    let mut samples = match newest_samples(&api, tenant, client, sets, memory.clone()).await {
         Ok(samples) => samples,
         Err(fault) => {
             api.federation.errors.inc();
@@ -87,7 +92,7 @@ pub(crate) async fn federate(
         api.federation.warnings.inc_by((all - samples.len()) as u64);
     }
     let external = api.parts.config.read().external_labels.clone();
-    let pieces = Pieces::new(samples, format, &external).map(Ok::<_, Infallible>);
+    let pieces = Pieces::new(samples, format, &external, memory).map(Ok::<_, Infallible>);
     let content_type = [(header::CONTENT_TYPE, format.content_type())];
     (content_type, Body::from_stream(futures::stream::iter(pieces))).into_response()
 }
@@ -98,6 +103,7 @@ async fn newest_samples(
     tenant: Tenant,
     client: Client,
     sets: Vec<Vec<Matcher>>,
+    memory: Arc<Reservation>,
 ) -> Result<Vec<Newest>, ApiError> {
     if sets.is_empty() {
         return Ok(Vec::new());
@@ -117,7 +123,8 @@ async fn newest_samples(
     let work = move |turn: &Turn| {
         let mut found = Vec::new();
         for matchers in &sets {
-            select(source.as_ref(), &tenant, matchers, range, &turn.cancel, &mut found)?;
+            let request = SelectRequest { tenant: &tenant, matchers, range, projection: None, memory: Some(&memory) };
+            select(source.as_ref(), &request, &memory, &turn.cancel, &mut found)?;
         }
         found.sort_unstable_by(|a, b| {
             let names = a.labels.metric_name().cmp(b.labels.metric_name());
@@ -127,32 +134,33 @@ async fn newest_samples(
         Ok::<_, SourceError>(found)
     };
     let (found, _) = api.active_queries.run(&api.queries, asked, work).await?;
-    found.map_err(|fault| match fault {
-        SourceError::Canceled => ApiError::new(ErrorKind::Canceled, fault.to_string()),
-        _ => ApiError::internal(fault.to_string()),
-    })
+    Ok(found?)
 }
 
 fn select(
     source: &dyn SeriesSource,
-    tenant: &Tenant,
-    matchers: &[Matcher],
-    range: TimeRange,
+    request: &SelectRequest<'_>,
+    memory: &Reservation,
     cancel: &CancelFlag,
     found: &mut Vec<Newest>,
 ) -> Result<(), SourceError> {
-    let set = source.select(&SelectRequest { tenant, matchers, range, projection: None })?;
+    let set = source.select(request)?;
     let mut buffer = SampleBuffer::default();
     for index in 0..set.len() {
         if cancel.is_canceled() {
             return Err(SourceError::Canceled);
         }
         buffer.clear();
-        set.read_newest(index, range, &mut buffer)?;
+        set.read_newest(index, request.range, &mut buffer)?;
         let Some((timestamp, value)) = newest(&buffer) else { continue };
         let labels = set.labels(index);
         // Series without a name cannot be exposed.
         if !labels.metric_name().is_empty() {
+            let histogram_bytes = match &value {
+                SampleValue::Histogram(histogram) => histogram.accounted_bytes(),
+                SampleValue::Float(_) => 0,
+            };
+            memory.take(labels.encoded_len() + NEWEST_BYTES + histogram_bytes)?;
             found.push(Newest { labels, timestamp, value });
         }
     }

@@ -71,8 +71,10 @@ async fn run(api: &Arc<Api>, tenant: &Tenant, statement: &str, id: usize) -> Res
 async fn databases(api: &Arc<Api>, tenant: &Tenant) -> Result<Vec<String>, ApiError> {
     let admission = api.lookups.admit(api.engine().options().timeout).await?;
     let (source, tenant) = (Arc::clone(&api.parts.source), tenant.clone());
+    let memory = api.engine().options().memory.open();
     let found = admission.run(CancelFlag::default(), move || {
-        let request = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0 };
+        let request =
+            LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0, memory: Some(&memory) };
         source.label_values("db", &request)
     });
     Ok(found.await??)

@@ -1,9 +1,11 @@
 //! HTTP bodies, read within a memory account, and buffers to unpack them into.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, HttpBody};
 use http_body_util::BodyExt;
+use model::Resident;
 use parking_lot::Mutex;
 use thiserror::Error;
 
@@ -29,6 +31,7 @@ pub(crate) enum ReadFault {
 pub(crate) struct Account {
     used: AtomicU64,
     limit: u64,
+    resident: Option<Arc<Resident>>,
 }
 
 /// A part of the account, given back when dropped.
@@ -39,8 +42,8 @@ pub(crate) struct Reserved<'a> {
 }
 
 impl Account {
-    pub(crate) fn new(limit: u64) -> Self {
-        Account { used: AtomicU64::new(0), limit }
+    pub(crate) fn new(limit: u64, resident: Option<Arc<Resident>>) -> Self {
+        Account { used: AtomicU64::new(0), limit, resident }
     }
 
     /// The most that requests under way may take, in bytes.
@@ -59,7 +62,9 @@ impl Reserved<'_> {
         let bytes = bytes as u64;
         self.bytes += bytes;
         let used = self.account.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if used > self.account.limit { Err(ReadFault::OverBudget) } else { Ok(()) }
+        let is_full = used > self.account.limit
+            || self.account.resident.as_ref().is_some_and(|resident| resident.is_over(bytes as usize));
+        if is_full { Err(ReadFault::OverBudget) } else { Ok(()) }
     }
 }
 
@@ -113,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_account_is_settled() {
-        let account = Account::new(100);
+        let account = Account::new(100, None);
         let mut one = account.open();
         one.add(60).unwrap();
         let mut two = account.open();
@@ -126,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_are_read_within_limits() {
-        let account = Account::new(100);
+        let account = Account::new(100, None);
         let read = |bytes: Vec<u8>| {
             let account = &account;
             async move { read(Body::from(bytes), &mut account.open()).await }

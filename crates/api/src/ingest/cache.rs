@@ -33,7 +33,10 @@ impl Hash for SeriesKey {
     }
 }
 
-/// Entries of all tenants together; 32 bytes each, so 128 MiB with the table's free places.
+/// What an entry takes: 33 bytes, and the table's free places, which are as many again right after it has grown; while it grows
+/// the old table is there too.
+const ENTRY_BYTES: u64 = 112;
+/// Entries of all tenants together at most.
 const MAX_ENTRIES: usize = 3_600_000;
 /// Metric families a tenant's metadata is remembered of.
 const MAX_FAMILIES: usize = 100_000;
@@ -79,10 +82,11 @@ pub(crate) struct TenantCache {
 }
 
 /// The caches of all tenants.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Caches {
     tenants: RwLock<HashMap<Tenant, Arc<TenantCache>>>,
     entries: AtomicUsize,
+    max_entries: usize,
     swept_minute: AtomicU32,
 }
 
@@ -135,6 +139,17 @@ impl TenantCache {
 }
 
 impl Caches {
+    /// Caches of so many bytes together.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let max_entries = usize::try_from(bytes / ENTRY_BYTES).unwrap_or(usize::MAX).min(MAX_ENTRIES);
+        Caches {
+            tenants: RwLock::default(),
+            entries: AtomicUsize::new(0),
+            max_entries,
+            swept_minute: AtomicU32::new(0),
+        }
+    }
+
     /// The cache of a tenant, made where there is none.
     pub(crate) fn of(&self, tenant: &Tenant) -> Arc<TenantCache> {
         if let Some(cache) = self.tenants.read().get(tenant) {
@@ -155,11 +170,11 @@ impl Caches {
             return;
         }
         let mut series = cache.series.write();
-        if self.len() + updates.len() > MAX_ENTRIES {
+        if self.len() + updates.len() > self.max_entries {
             self.forget(&mut series, minute.saturating_sub(1));
         }
         for update in updates {
-            let has_room = self.len() < MAX_ENTRIES;
+            let has_room = self.len() < self.max_entries;
             match series.entry(update.key) {
                 hashbrown::hash_map::Entry::Occupied(mut known) => {
                     let known = known.get_mut();
@@ -211,7 +226,7 @@ mod tests {
 
     #[test]
     fn idle_series_and_tenants_are_forgotten() {
-        let caches = Caches::default();
+        let caches = Caches::new(1 << 20);
         let tenant = Tenant::new("a").unwrap();
         let cache = caches.of(&tenant);
         caches.keep(&cache, &[update(1), update(2)], 100);
@@ -231,10 +246,10 @@ mod tests {
 
     #[test]
     fn a_full_cache_takes_no_more_and_makes_room_of_what_is_old() {
-        let caches = Caches::default();
+        let caches = Caches::new(1 << 20);
         let cache = caches.of(&Tenant::default());
         caches.keep(&cache, &[update(1)], 10);
-        caches.entries.store(MAX_ENTRIES, Ordering::Relaxed);
+        caches.entries.store(caches.max_entries, Ordering::Relaxed);
         caches.keep(&cache, &[update(2)], 10);
         assert_eq!(cache.series.read().len(), 1);
         caches.keep(&cache, &[update(3)], 12);

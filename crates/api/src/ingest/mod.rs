@@ -17,8 +17,10 @@ use tokio::sync::Semaphore;
 use body::Account;
 use cache::Caches;
 
-/// Memory of requests under way, in bytes, where the caller names none.
-pub(crate) const DEFAULT_IN_FLIGHT_BYTES: u64 = 256 << 20;
+use crate::memory::MemoryLimits;
+
+/// Memory of a message that is being decoded, in bytes: a portion of rows and their labels.
+const DECODING_BYTES: u64 = 16 << 20;
 /// Larger messages are decoded where they do not hold up other requests' input and output.
 const INLINE_BYTES: usize = 32 << 10;
 /// Pause asked for where the receivers themselves are short of memory, and where the store is closing, in seconds.
@@ -32,20 +34,24 @@ pub(crate) struct Intake {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) caches: Caches,
     pub(crate) account: Account,
+    /// What the sums of deltas may take.
+    pub(crate) delta_bytes: u64,
     /// Requests that are decoded at a time.
     decoding: Semaphore,
 }
 
 impl Intake {
-    /// Requests under way take at most `in_flight_bytes`, as they came and unpacked together.
-    pub(crate) fn new(sink: Arc<dyn SampleSink>, clock: Arc<dyn Clock>, in_flight_bytes: u64) -> Arc<Self> {
+    /// Requests under way take at most `limits.in_flight`: half of it as they came and unpacked together, half decoded.
+    pub(crate) fn new(sink: Arc<dyn SampleSink>, clock: Arc<dyn Clock>, limits: &MemoryLimits) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let turns = usize::try_from(limits.in_flight / 2 / DECODING_BYTES).unwrap_or(usize::MAX);
         Arc::new(Intake {
             sink,
             clock,
-            caches: Caches::default(),
-            account: Account::new(in_flight_bytes),
-            decoding: Semaphore::new(2 * cores),
+            caches: Caches::new(limits.known_series / 4 * 3),
+            delta_bytes: limits.known_series / 4,
+            account: Account::new(limits.in_flight / 2, limits.resident.clone()),
+            decoding: Semaphore::new(turns.clamp(1, 2 * cores)),
         })
     }
 

@@ -93,7 +93,7 @@ mod tests {
     }
 
     async fn read_as(encoding: &str, bytes: Vec<u8>, limit: u64) -> Result<Vec<u8>, BodyFault> {
-        let account = Account::new(limit);
+        let account = Account::new(limit, None);
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_ENCODING, encoding.parse().unwrap());
         read(&headers, Body::from(bytes), &mut account.open()).await

@@ -17,7 +17,7 @@ use crate::ingest::cache::SeriesKey;
 
 /// Series of all tenants together.
 const MAX_STREAMS: usize = 500_000;
-/// Estimate of the memory of all sums together, in bytes.
+/// Estimate of the memory of all sums together at most, in bytes.
 const MAX_BYTES: usize = 128 << 20;
 /// Series without a point for so long are forgotten.
 const MAX_STALE: Duration = Duration::from_secs(3600);
@@ -81,8 +81,11 @@ struct Streams {
 }
 
 /// All sums.
-#[derive(Debug, Default)]
-pub(super) struct Deltas(Mutex<Streams>);
+#[derive(Debug)]
+pub(super) struct Deltas {
+    streams: Mutex<Streams>,
+    max_bytes: usize,
+}
 
 impl Total {
     fn bytes(&self) -> usize {
@@ -140,9 +143,15 @@ impl Streams {
 }
 
 impl Deltas {
+    /// Sums of at most so many bytes.
+    pub(super) fn new(bytes: u64) -> Self {
+        let max_bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(MAX_BYTES);
+        Deltas { streams: Mutex::default(), max_bytes }
+    }
+
     /// Series that are added up.
     pub(super) fn len(&self) -> usize {
-        self.0.lock().by_key.len()
+        self.streams.lock().by_key.len()
     }
 
     /// Adds a point; times are in nanoseconds. Answers where the series began and its total, and how to take the point back.
@@ -153,7 +162,7 @@ impl Deltas {
         delta: Total,
         now: Timestamp,
     ) -> Result<(u64, Total, Change), DeltaFault> {
-        let mut streams = self.0.lock();
+        let mut streams = self.streams.lock();
         streams.sweep(now);
         let stream = match streams.by_key.get(&key) {
             Some(known) if time_ns <= known.last_ns => return Err(DeltaFault::OutOfOrder),
@@ -163,7 +172,7 @@ impl Deltas {
                 stream.total.add(delta);
                 stream
             }
-            None if streams.by_key.len() >= MAX_STREAMS || streams.bytes + delta.bytes() > MAX_BYTES => {
+            None if streams.by_key.len() >= MAX_STREAMS || streams.bytes + delta.bytes() > self.max_bytes => {
                 return Err(DeltaFault::TooManyStreams);
             }
             None => Stream { start_ns, last_ns: time_ns, seen: now, change: 0, total: delta },
@@ -177,7 +186,7 @@ impl Deltas {
 
     /// Takes points back that were not stored, so that they can be sent again. What others changed since then stays.
     pub(super) fn take_back(&self, changes: Vec<Change>) {
-        let mut streams = self.0.lock();
+        let mut streams = self.streams.lock();
         for Change { key, number, before } in changes.into_iter().rev() {
             if streams.by_key.get(&key).is_none_or(|stream| stream.change != number) {
                 continue;
@@ -213,7 +222,7 @@ mod tests {
 
     #[test]
     fn sums_with_gaps_and_late_points() {
-        let deltas = Deltas::default();
+        let deltas = Deltas::new(u64::MAX);
         assert_eq!(add(&deltas, (100, 200), 5.0), Ok((100, 5.0)));
         assert_eq!(add(&deltas, (200, 300), 2.0), Ok((100, 7.0)));
         assert_eq!(add(&deltas, (200, 300), 2.0), Err(DeltaFault::OutOfOrder));
@@ -225,7 +234,7 @@ mod tests {
 
     #[test]
     fn forgotten_after_an_hour() {
-        let deltas = Deltas::default();
+        let deltas = Deltas::new(u64::MAX);
         add(&deltas, (100, 200), 5.0).unwrap();
         let later = NOW.plus_ms(3_600_000);
         deltas.add(key(2), (1, 2), Total::Number(1.0), later).unwrap();
@@ -244,7 +253,7 @@ mod tests {
                 sum: Some(1.5),
             })
         };
-        let deltas = Deltas::default();
+        let deltas = Deltas::new(u64::MAX);
         let mut last = (Vec::new(), 0, None);
         for (time, bounds, counts) in
             [(2, [1.0], [1, 2]), (3, [1.0], [10, 20]), (4, [2.0], [3, 3])] as [(u64, [f64; 1], [u64; 2]); 3]
@@ -263,7 +272,7 @@ mod tests {
         /// Whatever is taken back leaves no trace, and the account of memory is exact.
         #[test]
         fn taken_back(points in prop::collection::vec((0_u8..4, 0_u64..40, -5_i32..50, any::<bool>()), 0..60)) {
-            let (tried, untouched) = (Deltas::default(), Deltas::default());
+            let (tried, untouched) = (Deltas::new(u64::MAX), Deltas::new(u64::MAX));
             for (n, time, value, stays) in points {
                 let delta = || Total::Number(f64::from(value));
                 let added = tried.add(key(n), (0, time), delta(), NOW);
@@ -276,7 +285,7 @@ mod tests {
                     prop_assert_eq!(added.map(|(.., t, _)| format!("{t:?}")), want);
                 }
             }
-            let (tried, untouched) = (tried.0.lock(), untouched.0.lock());
+            let (tried, untouched) = (tried.streams.lock(), untouched.streams.lock());
             prop_assert_eq!(tried.bytes, untouched.bytes);
             prop_assert_eq!(tried.bytes, tried.by_key.values().map(|s| s.total.bytes()).sum::<usize>());
         }

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn packed_bodies() {
-        let account = Account::new(1 << 30);
+        let account = Account::new(1 << 30, None);
         let mut reserved = account.open();
         let text = b"hello hello hello".to_vec();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn bombs() {
         let zeros = zstd::encode_all(std::io::repeat(0).take(64 << 20), 3).unwrap();
-        let account = Account::new(1 << 30);
+        let account = Account::new(1 << 30, None);
         let fault = unpack(zeros.clone(), Packing::Zstd, &mut account.open()).unwrap_err();
         assert!(matches!(fault, MessageFault::UnpackedTooLarge));
-        let small = Account::new(1 << 20);
+        let small = Account::new(1 << 20, None);
         let fault = unpack(zeros, Packing::Zstd, &mut small.open()).unwrap_err();
         assert!(matches!(fault, MessageFault::Read(ReadFault::OverBudget)));
         // Metrics without anything: two bytes each, hundreds decoded.

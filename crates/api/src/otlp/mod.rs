@@ -37,6 +37,7 @@ use prometheus_client::registry::Registry;
 use tonic::Code;
 use tracing::{debug, warn};
 
+use crate::MemoryLimits;
 use crate::ingest::body::{self, MAX_BYTES, ReadFault};
 use crate::ingest::{Intake, LIMIT_RETRY_AFTER_S, RETRY_AFTER_S, cache};
 use crate::state::{Api, Readiness};
@@ -81,12 +82,13 @@ struct Success {
 impl Otlp {
     /// A receiver in front of `sink`. Requests under way take at most `in_flight_bytes`, as they came and decoded together.
     pub fn new(sink: Arc<dyn SampleSink>, clock: Arc<dyn Clock>, in_flight_bytes: u64) -> Arc<Self> {
-        Self::behind(Intake::new(sink, clock, in_flight_bytes))
+        let limits = MemoryLimits { in_flight: 2 * in_flight_bytes, ..MemoryLimits::default() };
+        Self::behind(Intake::new(sink, clock, &limits))
     }
 
     /// A receiver that shares its way into the store with others.
     pub(crate) fn behind(intake: Arc<Intake>) -> Arc<Self> {
-        Arc::new(Otlp { intake, deltas: Deltas::default(), metrics: ReceiverMetrics::default() })
+        Arc::new(Otlp { deltas: Deltas::new(intake.delta_bytes), intake, metrics: ReceiverMetrics::default() })
     }
 
     /// Adds the receiver's metrics to a registry.

@@ -27,7 +27,7 @@ use tracing::{debug, warn};
 use crate::admin;
 use crate::answer::{Answer, success};
 use crate::build::{APPLICATION_VERSION, REVISION};
-use crate::ingest::packed;
+use crate::ingest::{LIMIT_RETRY_AFTER_S, packed};
 use crate::state::Api;
 use crate::tenant::RequestTenant;
 use crate::time_text::rfc3339;
@@ -100,6 +100,12 @@ async fn push(api: &Api, key: GroupKey, headers: &HeaderMap, body: Body, replace
             plain(StatusCode::BAD_REQUEST, &fault.to_string())
         }
         Err(fault @ ChangeFault::Disk(_)) => failed(api, &fault),
+        Err(ChangeFault::Limits(text)) => plain(StatusCode::BAD_REQUEST, &text),
+        Err(ChangeFault::SeriesLimit(text)) => {
+            let mut response = plain(StatusCode::TOO_MANY_REQUESTS, &text);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(LIMIT_RETRY_AFTER_S));
+            response
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::group::{Families, GroupKey};
 use super::{PROTOCOL, disk};
 use crate::ingest::Intake;
 use crate::ingest::cache::SeriesKey;
+use crate::ingest::problems::Problems;
 use crate::ingest::push_metrics::PushMetrics;
 use crate::ingest::rows::IntakeRow;
 
@@ -25,6 +26,12 @@ pub(super) enum ChangeFault {
     Push(#[from] PushFault),
     #[error("the group cannot be kept: {0}")]
     Disk(#[from] io::Error),
+    /// The group is kept, and stored but for some series.
+    #[error("{0}")]
+    Limits(String),
+    /// The same, and the rest will be stored once there is room for new series.
+    #[error("{0}")]
+    SeriesLimit(String),
 }
 
 /// Series that have ended and whose staleness markers are still to be written.
@@ -74,9 +81,15 @@ impl Pushgateway {
         let old = state.groups.insert(key.clone(), becoming);
         let State { groups, ended, .. } = &mut *state;
         let families = &groups[&key];
+        let series = families.values().map(|family| family.series.len() as u64).sum();
         end_series(ended, &key, old.as_ref(), Some(families));
-        self.write(&mut state, |k| *k == key).await;
-        Ok(checked?)
+        let problems = self.write(&mut state, |k| *k == key).await;
+        checked?;
+        match (problems.is_empty(), problems.met_limit) {
+            (true, _) => Ok(()),
+            (false, true) => Err(ChangeFault::SeriesLimit(problems.describe(series))),
+            (false, false) => Err(ChangeFault::Limits(problems.describe(series))),
+        }
     }
 
     /// Removes a group; one that is not there is removed already.
@@ -103,7 +116,9 @@ impl Pushgateway {
         self.write(&mut state, |_| true).await;
     }
 
-    async fn write(&self, state: &mut State, which: impl Fn(&GroupKey) -> bool) {
+    /// Answers what the limits of a tenant kept out.
+    async fn write(&self, state: &mut State, which: impl Fn(&GroupKey) -> bool) -> Problems {
+        let mut problems = Problems::default();
         let now = self.clock.now();
         state.written.retain(|_, time| *time >= now);
         let keys = state.groups.keys().filter(|key| which(key)).chain(state.ended.keys());
@@ -132,12 +147,16 @@ impl Pushgateway {
             }
             let stored = self.intake.append(&tenant, rows, metadata, |at| labels[at].clone()).await;
             self.metrics.count(PROTOCOL, &stored);
+            for rejection in stored.rejected.iter().filter(|rejection| rejection.reason.is_limit()) {
+                problems.reject(rejection.reason, || labels[rejection.row].to_string());
+            }
             if let Some(failure) = stored.failure {
                 warn!(%tenant, %failure, "pushed groups could not be written, they will be again");
                 state.ended.extend(ended);
             }
         }
         state.written.extend(times);
+        problems
     }
 }
 

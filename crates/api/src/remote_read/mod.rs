@@ -21,7 +21,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use model::{Labels, SampleBuffer, SelectRequest, SeriesSource, SourceError, Tenant};
+use model::{Held, Labels, Reservation, SampleBuffer, SelectRequest, SeriesSource, SourceError, Tenant};
 use prometheus_client::metrics::gauge::Gauge;
 use promql::engine::CancelFlag;
 use tokio::sync::mpsc;
@@ -40,6 +40,8 @@ use request::{Query, ReadRequest, ResponseType};
 const CONCURRENCY: usize = 10;
 /// Samples of one answer that is not streamed (Prometheus' `storage.remote.read-sample-limit`).
 const MAX_SAMPLES: usize = 50_000_000;
+/// What a series takes besides its labels while all are put in order.
+const ORDER_BYTES: usize = 96;
 /// Frames that wait for a slow reader.
 const FRAMES_AHEAD: usize = 2;
 
@@ -87,6 +89,8 @@ struct Reading {
     external: Labels,
     queries: Vec<Query>,
     cancel: CancelFlag,
+    /// Of queries, as what is read is.
+    memory: Arc<Reservation>,
     _running: Running,
 }
 
@@ -123,7 +127,8 @@ async fn answer(api: &Arc<Api>, tenant: Tenant, body: Body, running: Running) ->
         query.matchers = labels::without_external(std::mem::take(&mut query.matchers), &external);
     }
     let (source, cancel) = (Arc::clone(&api.parts.source), CancelFlag::default());
-    let reading = Reading { source, tenant, external, queries, cancel, _running: running };
+    let memory = api.engine().options().memory.open();
+    let reading = Reading { source, tenant, external, queries, cancel, memory, _running: running };
     match request.response_type {
         ResponseType::Samples => all_samples(api, admission, reading).await,
         ResponseType::StreamedXorChunks => stream(admission, reading).await,
@@ -153,8 +158,15 @@ impl Reading {
         if range.end < range.start {
             return Ok(());
         }
-        let set = self.source.select(&SelectRequest { tenant, matchers, range, projection: None })?;
-        let mut order: Vec<(Labels, usize)> = (0..set.len()).map(|index| (set.labels(index), index)).collect();
+        let memory = Some(&self.memory);
+        let set = self.source.select(&SelectRequest { tenant, matchers, range, projection: None, memory })?;
+        let mut held = Held::of(memory);
+        let mut order: Vec<(Labels, usize)> = Vec::new();
+        for index in 0..set.len() {
+            let labels = set.labels(index);
+            held.add(labels.encoded_len() + ORDER_BYTES)?;
+            order.push((labels, index));
+        }
         order.sort_unstable();
         let mut buffer = SampleBuffer::default();
         for (labels, index) in order {

@@ -34,6 +34,7 @@ use tracing::{debug, warn};
 use crate::ingest::body::{self, Buffers, ReadFault};
 use crate::ingest::problems::{Lost, Problems};
 use crate::ingest::{Intake, LIMIT_RETRY_AFTER_S, RETRY_AFTER_S, cache};
+use crate::memory::MemoryLimits;
 use crate::state::Api;
 use crate::tenant::RequestTenant;
 use decode::Decoder;
@@ -84,7 +85,8 @@ struct Outcome {
 impl RemoteWrite {
     /// A receiver in front of `sink`. Requests under way take at most `in_flight_bytes`, compressed and decompressed together.
     pub fn new(sink: Arc<dyn SampleSink>, clock: Arc<dyn Clock>, in_flight_bytes: u64) -> Arc<Self> {
-        Self::behind(Intake::new(sink, clock, in_flight_bytes))
+        let limits = MemoryLimits { in_flight: 2 * in_flight_bytes, ..MemoryLimits::default() };
+        Self::behind(Intake::new(sink, clock, &limits))
     }
 
     /// A receiver that shares its way into the store with others.

@@ -57,7 +57,7 @@ mod tests {
     use crate::ingest::body::Account;
 
     fn size_of(compressed: &[u8]) -> Result<usize, BodyFault> {
-        let account = Account::new(u64::MAX);
+        let account = Account::new(u64::MAX, None);
         declared_size(compressed, &mut account.open())
     }
 

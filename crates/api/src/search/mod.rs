@@ -129,13 +129,14 @@ async fn find(
     list: impl FnOnce(&dyn SeriesSource, &LabelRequest<'_>) -> Result<Vec<String>, SourceError> + Send + 'static,
 ) -> Result<(Vec<Hit>, bool), ApiError> {
     let admission = api.lookups.admit(api.engine().options().timeout).await?;
-    let source = Arc::clone(&api.parts.source);
+    let (source, memory) = (Arc::clone(&api.parts.source), api.engine().options().memory.open());
     let found = admission.run(CancelFlag::default(), move || {
         let labels = LabelRequest {
             tenant: &request.tenant,
             matcher_sets: &request.matcher_sets,
             range: request.range,
             limit: 0,
+            memory: Some(&memory),
         };
         let names = list(source.as_ref(), &labels)?;
         let hits = names.into_iter().filter_map(|name| Some(Hit { score: request.search.score(&name)?, name }));

@@ -22,3 +22,4 @@ mod remote_read;
 mod remote_write;
 mod search;
 mod support;
+mod tenant_limits;

@@ -27,7 +27,13 @@ async fn app() -> (App, Arc<Store>) {
 }
 
 fn jobs(store: &Store) -> Vec<String> {
-    let request = SelectRequest { tenant: &Tenant::default(), matchers: &[], range: TimeRange::ALL, projection: None };
+    let request = SelectRequest {
+        tenant: &Tenant::default(),
+        matchers: &[],
+        range: TimeRange::ALL,
+        projection: None,
+        memory: None,
+    };
     let set = store.select(&request).unwrap();
     let mut jobs: Vec<String> = (0..set.len()).map(|i| set.labels(i).get("job").unwrap().to_owned()).collect();
     jobs.sort();

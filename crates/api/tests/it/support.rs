@@ -126,7 +126,7 @@ impl App {
             slow_query: Duration::from_secs(10),
             query_log: api::QueryLog::new(),
             corruptions: 0,
-            memory_limit_bytes: None,
+            memory: api::MemoryLimits::default(),
             retention_ms: 86_400_000,
             data_dir: dir.path().to_owned(),
         };

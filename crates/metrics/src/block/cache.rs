@@ -208,6 +208,16 @@ impl Caches {
         }
     }
 
+    /// Drops everything.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            while let Some(bytes) = shard.remove_oldest() {
+                self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            }
+        }
+    }
+
     fn shard_of(key: &Key) -> usize {
         let mixed = (key.block << 40 ^ u64::from(key.group) << 24 ^ u64::from(key.column) << 12 ^ u64::from(key.item))
             .wrapping_add(key.kind as u64)

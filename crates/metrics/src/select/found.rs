@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use model::{Matcher, SourceError, Tenant, TimeRange};
+use model::{Held, Matcher, SourceError, Tenant, TimeRange};
 use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
 use super::Reader;
 use crate::block::{Block, SeriesHash};
 use crate::shelf::Grave;
+
+/// What a series of the head takes in a list that grows by doubling.
+const HEAD_SERIES_BYTES: usize = 2 * size_of::<HeadSeries>();
+/// What a row takes: its number, its hash while it is joined, and its place among the sources of its series.
+const ROW_BYTES: usize = 48;
 
 /// A series of the head.
 #[derive(Clone, Copy, Debug)]
@@ -37,18 +42,24 @@ pub(super) struct GraveRows {
 }
 
 /// Series of the head that match all matchers of a set and have samples in memory that may lie in the range.
-pub(super) fn in_head(reader: &Reader, sets: &[&[Matcher]], range: TimeRange) -> Vec<HeadSeries> {
-    let Some(head) = &reader.head else { return Vec::new() };
+pub(super) fn in_head(
+    reader: &Reader,
+    sets: &[&[Matcher]],
+    range: TimeRange,
+    held: &mut Held,
+) -> Result<Vec<HeadSeries>, SourceError> {
+    let Some(head) = &reader.head else { return Ok(Vec::new()) };
     let mut slots = RoaringBitmap::new();
     for set in sets {
         slots |= head.index.read().matching(set);
     }
+    held.add(slots.len() as usize * HEAD_SERIES_BYTES)?;
     let shards: Vec<_> = head.shards.iter().map(RwLock::read).collect();
     let series = |slot: u32| {
         let series = shards[head.shard_of_slot(slot)].get(head.local(slot)).filter(|s| s.overlaps(range))?;
         Some(HeadSeries { identity: series.identity(), slot, id: series.id })
     };
-    slots.iter().filter_map(series).collect()
+    Ok(slots.iter().filter_map(series).collect())
 }
 
 /// Rows of blocks that match all matchers of a set and may have samples in the range; blocks without any are left out.
@@ -57,12 +68,17 @@ pub(super) fn in_blocks(
     tenant: &Tenant,
     sets: &[&[Matcher]],
     range: TimeRange,
+    held: &mut Held,
 ) -> Result<Vec<BlockRows>, SourceError> {
     let mut found = Vec::new();
     for block in reader.view.of(tenant, range) {
+        // How many rows match is known when they are listed.
+        let mut list = held.clone_empty();
+        list.add(block.entry().rows as usize * size_of::<u32>() * 2)?;
         if let Some(rows) = in_block(reader, block, sets, range)?
             && !rows.rows.is_empty()
         {
+            held.add(rows.rows.len() * ROW_BYTES)?;
             found.push(rows);
         }
     }

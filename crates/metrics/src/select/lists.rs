@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::{Exemplar, LabelRequest, Labels, Matcher, Metadata, MetricType, SourceError, Tenant, TimeRange, Timestamp};
+use model::{
+    Exemplar, Held, LabelRequest, Labels, Matcher, Metadata, MetricType, SourceError, Tenant, TimeRange, Timestamp,
+};
 use roaring::RoaringBitmap;
 
 use super::found::{in_block, in_blocks, in_head};
 use super::join::{self, Entry, NONE};
-use super::{Reader, Wanted, labels};
+use super::{ENTRY_BYTES, Reader, Wanted, labels};
 use crate::SeriesExemplars;
 use crate::block::Block;
 use crate::head::{Head, PART_SUFFIXES, Stored};
 
+/// What an answer takes besides its text, in a list that is sorted.
+const ANSWER_BYTES: usize = 96;
 /// How far from the samples of a block its exemplars may lie.
 const EXEMPLAR_SLACK_MS: i64 = 10 * 60 * 1000;
 
@@ -30,6 +34,26 @@ fn sets<'r>(request: &LabelRequest<'r>) -> Vec<&'r [Matcher]> {
         [] => vec![&[]],
         sets => sets.iter().map(Vec::as_slice).collect(),
     }
+}
+
+/// Asks for the memory of one answer.
+fn take(request: &LabelRequest<'_>, text_bytes: usize) -> Result<(), SourceError> {
+    Ok(request.memory.map_or(Ok(()), |memory| memory.take(text_bytes + ANSWER_BYTES))?)
+}
+
+/// Adds texts that are not there yet.
+fn add(
+    request: &LabelRequest<'_>,
+    texts: impl IntoIterator<Item = impl AsRef<str>>,
+    found: &mut BTreeSet<String>,
+) -> Result<(), SourceError> {
+    for text in texts {
+        if !found.contains(text.as_ref()) {
+            take(request, text.as_ref().len())?;
+            found.insert(text.as_ref().to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn limited<T>(list: impl Iterator<Item = T>, limit: usize) -> Vec<T> {
@@ -52,7 +76,7 @@ fn from_blocks(
             let Some(rows) = in_block(reader, block, &sets(request), request.range)? else { continue };
             reader.sound(block, list(block, Some(&rows.rows)))?
         };
-        found.extend(listed.unwrap_or_default());
+        add(request, listed.unwrap_or_default(), found)?;
     }
     Ok(())
 }
@@ -63,7 +87,7 @@ pub(crate) fn label_names(reader: &Reader, request: &LabelRequest<'_>) -> Result
         let set = in_index(head, request);
         let index = head.index.read();
         let names = index.names.iter().filter(|(_, name)| set.as_ref().is_none_or(|set| name.touches(set)));
-        found.extend(names.map(|(symbol, _)| index.symbols.text(*symbol).to_owned()));
+        add(request, names.map(|(symbol, _)| index.symbols.text(*symbol)), &mut found)?;
     }
     from_blocks(reader, request, |block, rows| block.label_names(rows), &mut found)?;
     Ok(limited(found.into_iter(), request.limit))
@@ -80,7 +104,7 @@ pub(crate) fn label_values(
         let index = head.index.read();
         let values = index.name(name).into_iter().flat_map(|name| &name.values);
         let values = values.filter(|(_, postings)| set.as_ref().is_none_or(|set| postings.touches(set)));
-        found.extend(values.map(|(symbol, _)| index.symbols.text(*symbol).to_owned()));
+        add(request, values.map(|(symbol, _)| index.symbols.text(*symbol)), &mut found)?;
     }
     from_blocks(reader, request, |block, rows| block.label_values(name, rows), &mut found)?;
     Ok(limited(found.into_iter(), request.limit))
@@ -88,14 +112,19 @@ pub(crate) fn label_values(
 
 pub(crate) fn series(reader: &Reader, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {
     let sets = sets(request);
-    let head = in_head(reader, &sets, request.range);
-    let blocks = in_blocks(reader, request.tenant, &sets, request.range)?;
+    let mut held = Held::of(request.memory);
+    let head = in_head(reader, &sets, request.range, &mut held)?;
+    let blocks = in_blocks(reader, request.tenant, &sets, request.range, &mut held)?;
     let mut joined = join::join(reader, &blocks, head)?;
-    let labels = labels::read(reader, &blocks, &mut joined, None)?;
+    held.add(joined.entries.len() * ENTRY_BYTES)?;
+    let labels = labels::read(reader, &blocks, &mut joined, None, &mut held)?;
     let of_entry = |(entry, labels): (&Entry, Labels)| {
-        if entry.slot == NONE { labels } else { reader.head_labels(entry.slot, &Wanted::All) }
+        let labels = if entry.slot == NONE { labels } else { reader.head_labels(entry.slot, &Wanted::All) };
+        take(request, labels.encoded_len())?;
+        Ok(labels)
     };
-    let mut found: Vec<Labels> = joined.entries.iter().zip(labels).map(of_entry).collect();
+    let found: Result<Vec<Labels>, SourceError> = joined.entries.iter().zip(labels).map(of_entry).collect();
+    let mut found = found?;
     // Rows of blocks come nearly sorted, which this sort makes use of.
     found.sort();
     Ok(limited(found.into_iter(), request.limit))
@@ -108,7 +137,7 @@ pub(crate) fn exemplars(
     sets: &[Vec<Matcher>],
     range: TimeRange,
 ) -> Result<Vec<SeriesExemplars>, SourceError> {
-    let request = LabelRequest { tenant, matcher_sets: sets, range, limit: 0 };
+    let request = LabelRequest { tenant, matcher_sets: sets, range, limit: 0, memory: None };
     let sets = self::sets(&request);
     let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
     let near = TimeRange { start: range.start.plus_ms(-EXEMPLAR_SLACK_MS), end: range.end.plus_ms(EXEMPLAR_SLACK_MS) };

@@ -10,7 +10,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::{Footprint, Labels, Projection, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange, Timestamp};
+use model::{
+    Footprint, Held, Labels, Projection, Reservation, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange,
+    Timestamp,
+};
 use parking_lot::Mutex;
 
 use crate::block::Block;
@@ -22,6 +25,15 @@ use found::BlockRows;
 use join::{Entry, Joined, NONE, Source};
 
 pub(crate) use lists::{exemplars, label_names, label_values, metadata, series};
+
+/// What an entry takes while lists of entries are joined and grow.
+const ENTRY_BYTES: usize = 96;
+/// Rows of one series that are read without asking for memory: some 200 KB.
+const UNCOUNTED_ROWS: usize = 8;
+/// Samples of a row at most.
+const ROW_SAMPLES: usize = 1024;
+/// What a sample takes in a buffer that grows by doubling.
+const SAMPLE_BYTES: usize = 32;
 
 /// What readers look at. The pin comes first, so that nothing of what is seen afterwards is taken away.
 #[derive(Debug)]
@@ -107,6 +119,10 @@ struct Selection {
     wanted: Wanted,
     /// Blocks of the tenant, whatever their time.
     blocks_of_tenant: u64,
+    /// Where memory for reading is asked for.
+    memory: Option<Arc<Reservation>>,
+    /// What the selection itself takes.
+    _held: Held,
 }
 
 /// Finds series.
@@ -115,15 +131,18 @@ struct Selection {
 /// of PromQL hang on it (`limitk`, ties of `topk`). Where blocks take part, what they have comes first, in their order.
 pub(crate) fn select(reader: Reader, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
     let sets = [request.matchers];
-    let head = found::in_head(&reader, &sets, request.range);
-    let blocks = found::in_blocks(&reader, request.tenant, &sets, request.range)?;
+    let mut held = Held::of(request.memory);
+    let head = found::in_head(&reader, &sets, request.range, &mut held)?;
+    let blocks = found::in_blocks(&reader, request.tenant, &sets, request.range, &mut held)?;
     found::note_closed(&reader, request.tenant, request.range);
     let wanted = Wanted::new(reader.head.as_ref(), request.projection);
     let mut joined = join::join(&reader, &blocks, head)?;
-    let labels = labels::read(&reader, &blocks, &mut joined, request.projection)?;
+    held.add(joined.entries.len() * ENTRY_BYTES)?;
+    let labels = labels::read(&reader, &blocks, &mut joined, request.projection, &mut held)?;
     let Joined { entries, sources } = joined;
     let blocks_of_tenant = reader.view.count_of(request.tenant);
-    Ok(Box::new(Selection { reader, blocks, entries, sources, labels, wanted, blocks_of_tenant }))
+    let memory = request.memory.cloned();
+    Ok(Box::new(Selection { reader, blocks, entries, sources, labels, wanted, blocks_of_tenant, memory, _held: held }))
 }
 
 impl Selection {
@@ -171,8 +190,18 @@ impl SeriesSet for Selection {
     fn read(&self, index: usize, range: TimeRange, out: &mut SampleBuffer) -> Result<(), SourceError> {
         let begin = out.len();
         let entry = &self.entries[index];
-        for source in &self.sources[entry.sources()] {
-            self.read_block(source, range, out)?;
+        let sources = &self.sources[entry.sources()];
+        if sources.len() > UNCOUNTED_ROWS {
+            // Whoever owns the buffer counts it when it is full; until then it must not grow unseen.
+            let mut held = Held::of(self.memory.as_ref());
+            for source in sources {
+                held.set((out.timestamps.capacity() + ROW_SAMPLES) * SAMPLE_BYTES)?;
+                self.read_block(source, range, out)?;
+            }
+        } else {
+            for source in sources {
+                self.read_block(source, range, out)?;
+            }
         }
         if entry.slot != NONE {
             self.read_head(entry.slot, range, out)?;

@@ -206,7 +206,7 @@ fn labels_are_listed_by_matchers_and_time() {
     }
     let tenant = Tenant::default();
     let down = vec![vec![Matcher::equal("__name__", "down")], vec![Matcher::equal("instance", "b")]];
-    let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0 };
+    let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0, memory: None };
     let recent = LabelRequest { range: TimeRange::new(NOW - 60_000, NOW), ..all };
     let either = LabelRequest { matcher_sets: &down, ..all };
     assert_eq!(store.label_names(&all).unwrap(), ["__name__", "instance", "job"]);
@@ -245,6 +245,7 @@ fn projections_keep_series_apart() {
             matchers: &matchers,
             range: TimeRange::ALL,
             projection: Some(&projection),
+            memory: None,
         };
         let set = store.select(&request).unwrap();
         let found: Vec<String> = (0..set.len()).map(|i| set.labels(i).to_string()).collect();
@@ -373,7 +374,7 @@ fn old_blocks_and_series_are_forgotten() {
     store.flush().unwrap();
     assert_eq!(store.stats().blocks, 1);
     let tenant = Tenant::default();
-    let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0 };
+    let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0, memory: None };
     assert_eq!(store.label_values("instance", &all).unwrap(), ["new"]);
     // It may come back, under a new id.
     append_one(&store, &labels("up", "old"), NOW + 25 * 3_600_000, 2.0);

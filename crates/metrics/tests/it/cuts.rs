@@ -131,7 +131,8 @@ fn write(store: &Store, round: i64) {
 
 fn check(store: &Store, rounds: i64, what: &str) {
     for tenant in tenants() {
-        let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+        let request =
+            SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
         let set = store.select(&request).unwrap();
         let found = read_set(&*set, TimeRange::ALL);
         assert_eq!((found.len() as i64, set.warnings()), (5 + rounds, Vec::new()), "{what}");

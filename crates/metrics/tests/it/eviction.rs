@@ -26,7 +26,7 @@ fn a_stale_series_leaves_with_its_last_sample_and_may_return() {
     assert_eq!((stats.series, stats.active_series), (1, 1), "the active series stays");
     assert_eq!(read_one(&store, &gone).len(), 2);
     let tenant = Tenant::default();
-    let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0 };
+    let all = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0, memory: None };
     assert_eq!(store.label_values("instance", &all).unwrap(), ["gone", "stays"]);
     assert_eq!(store.series(&all).unwrap(), [gone.clone(), stays.clone()]);
     assert_eq!(store.head_stats(&tenant, 10).label_pairs, 3, "its labels have left the index");
@@ -82,7 +82,8 @@ fn a_reader_keeps_what_is_evicted_and_delays_nobody() {
     }
     let tenant = Tenant::default();
     let matchers = [Matcher::equal("__name__", "m")];
-    let request = SelectRequest { tenant: &tenant, matchers: &matchers, range: TimeRange::ALL, projection: None };
+    let request =
+        SelectRequest { tenant: &tenant, matchers: &matchers, range: TimeRange::ALL, projection: None, memory: None };
     let before = store.select(&request).unwrap();
     store.flush().unwrap();
     assert!(store.stats().flush_is_pending);

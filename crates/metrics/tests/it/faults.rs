@@ -64,7 +64,8 @@ impl History {
     /// Acknowledged samples that cannot be read.
     fn missing(&self, store: &Store) -> usize {
         let tenant = Tenant::default();
-        let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+        let request =
+            SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
         let found = read_set(&*store.select(&request).unwrap(), TimeRange::ALL);
         let mut missing = 0;
         for (labels, samples) in &self.acknowledged {

@@ -32,7 +32,8 @@ impl Bench {
 
 fn is_readable(store: &Store) -> Result<(), String> {
     let tenant = Tenant::default();
-    let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+    let request =
+        SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
     let set = store.select(&request).map_err(|error| error.to_string())?;
     (0..set.len()).try_for_each(|series| {
         set.read(series, TimeRange::ALL, &mut SampleBuffer::default()).map_err(|error| error.to_string())

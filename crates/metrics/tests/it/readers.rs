@@ -89,7 +89,8 @@ impl History {
 
     fn select(&mut self) {
         let tenant = self.tenant();
-        let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+        let request =
+            SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
         let set = self.store.select(&request).unwrap();
         let must = self.present.iter().filter(|((owner, _), _)| *owner == tenant);
         let must = must.map(|(key, samples)| (key.clone(), samples.clone())).collect();
@@ -141,7 +142,8 @@ impl History {
     /// What a new reader sees is exactly what counts.
     fn check(&self) {
         for tenant in &self.tenants {
-            let request = SelectRequest { tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+            let request =
+                SelectRequest { tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
             let set = self.store.select(&request).unwrap();
             let found = read_set(&*set, TimeRange::ALL);
             let found: BTreeMap<(Tenant, Labels), Vec<(i64, u64)>> = found
@@ -220,7 +222,13 @@ fn readers_beside_flushes_see_each_sample_once() {
             let (store, is_done, acknowledged) = (&store, &is_done, &acknowledged);
             scope.spawn(move || {
                 let tenant = Tenant::default();
-                let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+                let request = SelectRequest {
+                    tenant: &tenant,
+                    matchers: &[],
+                    range: TimeRange::ALL,
+                    projection: None,
+                    memory: None,
+                };
                 while !is_done.load(Ordering::Relaxed) {
                     let before = acknowledged.load(Ordering::SeqCst);
                     let set = store.select(&request).unwrap();

@@ -12,7 +12,8 @@ use crate::support::{NOW, append, append_one, labels, open, options, read_all, r
 
 fn selected(store: &Store) -> Vec<Labels> {
     let tenant = Tenant::default();
-    let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+    let request =
+        SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
     let set = store.select(&request).unwrap();
     (0..set.len()).map(|i| set.labels(i)).collect()
 }
@@ -164,7 +165,8 @@ fn damage_that_a_query_meets_is_counted_and_told() {
         disk.corrupt(".parquet").unwrap();
         let (store, report) = open(&disk, options());
         let tenant = Tenant::default();
-        let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+        let request =
+            SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
         let set = store.select(&request).unwrap();
         let mut samples = SampleBuffer::default();
         (0..set.len()).for_each(|i| set.read(i, TimeRange::ALL, &mut samples).unwrap());

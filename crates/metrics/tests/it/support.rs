@@ -51,7 +51,8 @@ pub(crate) fn append_one(store: &Store, labels: &Labels, time: i64, value: f64) 
 /// Every sample of every series that matches.
 pub(crate) fn read_all(store: &Store, matchers: &[Matcher], range: TimeRange) -> BTreeMap<Labels, SampleBuffer> {
     let tenant = Tenant::default();
-    let set = store.select(&SelectRequest { tenant: &tenant, matchers, range, projection: None }).unwrap();
+    let set =
+        store.select(&SelectRequest { tenant: &tenant, matchers, range, projection: None, memory: None }).unwrap();
     let found = read_set(&*set, range);
     assert!(set.warnings().is_empty(), "{:?}", set.warnings());
     found

@@ -1,6 +1,6 @@
 //! Why a query has no answer, in Prometheus' words.
 
-use model::SourceError;
+use model::{MemoryError, SourceError};
 use thiserror::Error;
 
 /// Why a query has no answer.
@@ -21,9 +21,9 @@ pub enum QueryError {
         /// Bytes.
         limit: usize,
     },
-    /// All queries together are at their limit. HTTP answers 503 `unavailable` with `Retry-After`.
-    #[error("the memory for queries is used up by the queries that are running, try again in a moment")]
-    OutOfMemory,
+    /// All queries together, or the process, are at their limit. HTTP answers 503 `unavailable` with `Retry-After`.
+    #[error(transparent)]
+    OutOfMemory(MemoryError),
     /// HTTP answers 503 `timeout`.
     #[error("query timed out in {0}")]
     Timeout(&'static str),
@@ -47,10 +47,20 @@ impl QueryError {
     }
 }
 
+impl From<MemoryError> for QueryError {
+    fn from(error: MemoryError) -> Self {
+        match error {
+            MemoryError::One { limit } => QueryError::TooManyBytes { limit },
+            MemoryError::All | MemoryError::Process => QueryError::OutOfMemory(error),
+        }
+    }
+}
+
 impl From<SourceError> for QueryError {
     fn from(error: SourceError) -> Self {
         match error {
             SourceError::Canceled => QueryError::Canceled(QueryError::EXECUTION),
+            SourceError::Memory(error) => error.into(),
             other => QueryError::Storage(other),
         }
     }

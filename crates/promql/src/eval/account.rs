@@ -1,8 +1,11 @@
 //! The memory account of a query and its figures of samples read.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::engine::{QueryError, Reservation};
+use model::Reservation;
+
+use crate::engine::QueryError;
 
 /// What one sample counts in bytes.
 const SAMPLE_BYTES: usize = 16;
@@ -16,7 +19,7 @@ pub(crate) struct Account {
     max: usize,
     /// Bytes of series besides their samples.
     series_bytes: AtomicUsize,
-    reservation: Reservation,
+    reservation: Arc<Reservation>,
 }
 
 /// How full an account is.
@@ -27,7 +30,7 @@ pub(crate) struct Level {
 }
 
 impl Account {
-    pub(crate) fn new(max: usize, reservation: Reservation) -> Self {
+    pub(crate) fn new(max: usize, reservation: Arc<Reservation>) -> Self {
         Account {
             current: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
@@ -55,7 +58,7 @@ impl Account {
     }
 
     /// What the query has of the memory of all queries, to be kept for as long as its answer.
-    pub(crate) fn into_reservation(self) -> Reservation {
+    pub(crate) fn into_reservation(self) -> Arc<Reservation> {
         self.reservation
     }
 
@@ -64,7 +67,7 @@ impl Account {
         let now = self.current.fetch_add(samples, Ordering::Relaxed) + samples;
         self.peak.fetch_max(now, Ordering::Relaxed);
         let reserved = self.reservation.take(samples.saturating_mul(SAMPLE_BYTES));
-        if now > self.max { Err(QueryError::TooManySamples) } else { reserved }
+        if now > self.max { Err(QueryError::TooManySamples) } else { Ok(reserved?) }
     }
 
     /// Gives room back.
@@ -76,7 +79,12 @@ impl Account {
     /// Takes room for series, without their samples.
     pub(crate) fn take_series(&self, bytes: usize) -> Result<(), QueryError> {
         self.series_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.reservation.take(bytes)
+        Ok(self.reservation.take(bytes)?)
+    }
+
+    /// Where others take memory in the query's name.
+    pub(crate) fn reservation(&self) -> &Arc<Reservation> {
+        &self.reservation
     }
 
     /// Gives that room back; more than was taken since a level is not given.
@@ -96,7 +104,7 @@ impl Account {
         let (before, now) = (bytes(samples, series_bytes), bytes(level.samples, level.series_bytes));
         self.reservation.release(before.saturating_sub(now));
         let reserved = self.reservation.take(now.saturating_sub(before));
-        if level.samples > self.max { Err(QueryError::TooManySamples) } else { reserved }
+        if level.samples > self.max { Err(QueryError::TooManySamples) } else { Ok(reserved?) }
     }
 }
 

@@ -11,7 +11,7 @@ use model::{FloatHistogram, METRIC_NAME, Projection, SampleValue};
 use super::float_columns::FloatColumns;
 use super::grouping::Grouping;
 use super::range_call::can_stream;
-use super::select::{Held, Sink, pinned_name};
+use super::select::{Holding, Sink, pinned_name};
 use super::{Evaluator, Series, is_present};
 use crate::annotations::{Annotations, HistogramOperation, Notice};
 use crate::ast::{Aggregate, AggregateOp, Expr};
@@ -188,7 +188,7 @@ impl Evaluator<'_> {
 
     fn hand_on(&mut self, expr: &Expr, sink: Sink<'_>) -> Result<(), QueryError> {
         let series = self.eval_vector(expr)?;
-        let held = Held::of(&series);
+        let held = Holding::of(&series);
         sink(series, held)
     }
 }

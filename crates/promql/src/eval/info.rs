@@ -71,7 +71,13 @@ impl Evaluator<'_> {
         let (query, steps) = (self.query, self.steps);
         let (first, last) = lookup.extent(steps);
         let range = query.instant_range(first, last);
-        let request = SelectRequest { tenant: query.tenant, matchers: &matchers, range, projection: None };
+        let request = SelectRequest {
+            tenant: query.tenant,
+            matchers: &matchers,
+            range,
+            projection: None,
+            memory: Some(query.account.reservation()),
+        };
         let set = query.source.select(&request)?;
         let mut found = Vec::new();
         let mut buffer = model::SampleBuffer::default();
@@ -90,7 +96,8 @@ impl Evaluator<'_> {
                 self.stats.count(step, 1);
             }
             if seen > 0 {
-                query.account.take(seen)?;
+                query.account.take(seen.max(times.len() / 2))?;
+                query.account.take_series(labels.encoded_len() + super::SERIES_BYTES)?;
                 found.push(InfoSeries { labels, times });
             }
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{
-    FloatHistogram, MatchOp, Projection, SampleBuffer, SampleValue, SelectRequest, SeriesSet, TimeRange, is_stale,
-    stale_nan,
+    FloatHistogram, Held, MatchOp, Projection, SampleBuffer, SampleValue, SelectRequest, SeriesSet, TimeRange,
+    is_stale, stale_nan,
 };
 use rayon::prelude::*;
 
@@ -23,12 +23,24 @@ const BATCH: usize = 64;
 /// Tasks for each thread whose results are in memory at one time.
 const TASKS_AHEAD: usize = 4;
 
+/// Bytes of samples that a task may hold without asking.
+const SMALL_SCRATCH: usize = 256 << 10;
+
 /// Memory that a task uses again for each of its series.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) buffer: SampleBuffer,
     pub(crate) samples: Samples,
     pub(crate) slide: Slide,
+}
+
+impl Scratch {
+    /// Bytes of samples, as far as they are more than so many.
+    fn bytes_beyond(&self, small: usize) -> usize {
+        let (buffer, samples) = (&self.buffer, &self.samples);
+        let words = 2 * buffer.timestamps.capacity() + 2 * samples.float_times.capacity();
+        (8 * words).saturating_sub(small)
+    }
 }
 
 /// True where a buffer holds floats alone, none of them a marker, none of them standing for others.
@@ -39,15 +51,15 @@ pub(crate) fn is_plain(buffer: &SampleBuffer) -> bool {
 
 /// What series hold in the account: samples, and bytes besides.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Held {
+pub(crate) struct Holding {
     pub(crate) samples: usize,
     pub(crate) bytes: usize,
 }
 
-impl Held {
+impl Holding {
     pub(crate) fn of(series: &[Series]) -> Self {
         let samples = series.iter().map(Series::samples).sum();
-        Held { samples, bytes: series.iter().map(Series::bytes_besides_samples).sum() }
+        Holding { samples, bytes: series.iter().map(Series::bytes_besides_samples).sum() }
     }
 }
 
@@ -55,7 +67,7 @@ impl Held {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) series: Vec<Series>,
-    pub(crate) held: Held,
+    pub(crate) held: Holding,
     pub(crate) stats: SampleStats,
     pub(crate) notes: Annotations,
 }
@@ -82,7 +94,7 @@ impl Batch {
 }
 
 /// Receives the series of a vector in portions, each with what it holds in the account.
-pub(crate) type Sink<'s> = &'s mut dyn FnMut(Vec<Series>, Held) -> Result<(), QueryError>;
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(Vec<Series>, Holding) -> Result<(), QueryError>;
 
 /// The time at which data is looked up for a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,7 +142,13 @@ impl<'q> Query<'q> {
         range: TimeRange,
         projection: Option<&Projection>,
     ) -> Result<Box<dyn SeriesSet + 'q>, QueryError> {
-        let request = SelectRequest { tenant: self.tenant, matchers: &selector.matchers, range, projection };
+        let request = SelectRequest {
+            tenant: self.tenant,
+            matchers: &selector.matchers,
+            range,
+            projection,
+            memory: Some(self.account.reservation()),
+        };
         let Some(profile) = self.profile else { return Ok(self.source.select(&request)?) };
         let since = Instant::now();
         let set = self.source.select(&request)?;
@@ -157,8 +175,10 @@ impl Evaluator<'_> {
         let run = |scratch: &mut Scratch, batch: usize| -> Result<Batch, QueryError> {
             query.check()?;
             let mut out = Batch { stats: SampleStats::new(steps), ..Batch::default() };
+            let mut held = Held::of(Some(query.account.reservation()));
             for index in batch * BATCH..count.min((batch + 1) * BATCH) {
                 work(index, scratch, &mut out)?;
+                held.set(scratch.bytes_beyond(SMALL_SCRATCH))?;
             }
             query.progress.read(count.min((batch + 1) * BATCH) - batch * BATCH, out.stats.read.iter().sum());
             query.progress.hold(query.account.bytes());
@@ -323,7 +343,9 @@ impl Evaluator<'_> {
                 query.account.take(weight)?;
                 self.stats.count(0, weight as u64);
                 query.progress.read(1, weight as u64);
-                result.push((MatrixSeries { labels: set.labels(index), floats, histograms }, false));
+                let series = MatrixSeries { labels: set.labels(index), floats, histograms };
+                query.account.take_series(series.labels.encoded_len() + super::SERIES_BYTES)?;
+                result.push((series, false));
             }
         }
         Ok(result)

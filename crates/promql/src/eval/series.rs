@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use model::{FloatHistogram, Labels, SampleValue, is_stale, stale_nan};
 
-/// What a series takes besides its labels and samples, roughly.
-pub(crate) const SERIES_BYTES: usize = 96;
+/// What a series takes besides its labels and samples, roughly: itself, the heads of three allocations, its place in a list that
+/// grows by doubling, and its place in the answer.
+pub(crate) const SERIES_BYTES: usize = 256;
 
 /// The times at which a node is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

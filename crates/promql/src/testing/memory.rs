@@ -199,8 +199,13 @@ mod tests {
     }
 
     fn read_all(source: &MemorySource) -> SampleBuffer {
-        let request =
-            SelectRequest { tenant: &model::Tenant::default(), matchers: &[], range: TimeRange::ALL, projection: None };
+        let request = SelectRequest {
+            tenant: &model::Tenant::default(),
+            matchers: &[],
+            range: TimeRange::ALL,
+            projection: None,
+            memory: None,
+        };
         let mut out = SampleBuffer::default();
         let set = source.select(&request).unwrap();
         set.read(0, TimeRange::new(0, 100), &mut out).unwrap();

@@ -76,7 +76,8 @@ async fn series_that_the_store_dropped_come_back() {
     };
     let known = || {
         let tenant = Tenant::default();
-        let request = LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0 };
+        let request =
+            LabelRequest { tenant: &tenant, matcher_sets: &[], range: TimeRange::ALL, limit: 0, memory: None };
         store.series(&request).expect("series").len()
     };
     assert_eq!(write(NOW).await.expect("an answer").status(), 204);

@@ -47,7 +47,8 @@ impl History {
         let mut missing = Vec::new();
         let mut losses = 0;
         for tenant in super::steps::tenants() {
-            let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+            let request =
+                SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
             let set = match store.select(&request) {
                 Ok(set) => set,
                 Err(error) if !is_quiet => {
@@ -190,7 +191,8 @@ impl History {
         let start = self.world.now() - self.random.random_range(0..60) * super::world::HOUR / 10;
         let range = TimeRange::new(start, start + self.random.random_range(0..60) * super::world::MINUTE);
         let select = |matchers: &[Matcher], range: TimeRange| {
-            let set = store.select(&SelectRequest { tenant: &tenant, matchers, range, projection: None })?;
+            let set =
+                store.select(&SelectRequest { tenant: &tenant, matchers, range, projection: None, memory: None })?;
             let mut found: BTreeMap<Labels, Vec<(i64, super::model::Value)>> = BTreeMap::new();
             for index in 0..set.len() {
                 let mut samples = SampleBuffer::default();
@@ -216,7 +218,8 @@ impl History {
 
     pub(super) fn open_reader(&mut self) {
         let tenant = super::steps::tenants()[self.random.random_range(0..3_usize)].clone();
-        let request = SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None };
+        let request =
+            SelectRequest { tenant: &tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
         if let Ok(set) = self.store().select(&request) {
             let cells = self.model.tenants.get(&tenant).cloned().unwrap_or_default();
             let now = self.world.now();
