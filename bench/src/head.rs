@@ -40,6 +40,9 @@ pub(crate) struct HeadArguments {
     /// Sync the log once a second instead of before each acknowledgement: a slow disk then takes no time from the load.
     #[arg(long)]
     sync_each_second: bool,
+    /// Only open what an earlier run has left in the directory.
+    #[arg(long, requires = "dir")]
+    open_only: bool,
     #[arg(long, hide = true)]
     child: bool,
 }
@@ -48,6 +51,7 @@ pub(crate) struct HeadArguments {
 pub(crate) fn run(arguments: &HeadArguments) -> anyhow::Result<()> {
     match (&arguments.dir, arguments.child) {
         (Some(dir), true) => load(arguments, dir),
+        (Some(dir), false) if arguments.open_only => open(dir, START),
         (Some(dir), false) => measure(arguments, dir),
         (None, _) => {
             let dir = tempfile::tempdir().context("make a directory for the data")?;
@@ -81,6 +85,10 @@ fn measure(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
     }
     child.kill().context("kill the child")?;
     child.wait()?;
+    open(dir, now)
+}
+
+fn open(dir: &Path, now: i64) -> anyhow::Result<()> {
     let clock = Arc::new(ManualClock::new(Timestamp(now)));
     let (begun, cpu_begun) = (Instant::now(), process::cpu_time_of_all(process::SELF)?);
     let (store, report) = Store::open(dir, StoreOptions { background: false, ..StoreOptions::default() }, clock)?;
@@ -89,6 +97,8 @@ fn measure(arguments: &HeadArguments, dir: &Path) -> anyhow::Result<()> {
         "  CPU time                  {:>10.2} s",
         (process::cpu_time_of_all(process::SELF)? - cpu_begun).as_secs_f64()
     ))?;
+    say(&format!("  resident memory           {:>10.1} MB", process::resident_bytes(process::SELF)? as f64 / 1e6))?;
+    say(&format!("  highest until then        {:>10.1} MB", process::peak_bytes(process::SELF)? as f64 / 1e6))?;
     say(&format!("  series                    {:>10}", report.series))?;
     say(&format!("  samples replayed          {:>10}", report.replayed_samples))?;
     say(&format!("  log read                  {:>10.1} MB", report.wal_bytes as f64 / 1e6))?;

@@ -28,6 +28,7 @@ pub(crate) fn zigzag(v: i64) -> u64 {
     ((v << 1) ^ (v >> 63)) as u64
 }
 
+#[inline]
 pub(crate) fn unzigzag(v: u64) -> i64 {
     (v >> 1) as i64 ^ -((v & 1) as i64)
 }
@@ -51,6 +52,7 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], Damaged> {
         let (taken, rest) = self.0.split_at_checked(n).ok_or(Damaged("it ends too early"))?;
         self.0 = rest;
@@ -61,11 +63,38 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(self.take(4)?.try_into().expect("four bytes were taken")))
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, Damaged> {
         Ok(u64::from_le_bytes(self.take(8)?.try_into().expect("eight bytes were taken")))
     }
 
+    pub(crate) fn u128(&mut self) -> Result<u128, Damaged> {
+        Ok(u128::from_le_bytes(self.take(16)?.try_into().expect("sixteen bytes were taken")))
+    }
+
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, Damaged> {
+        let Some(eight) = self.0.first_chunk::<8>() else { return self.long_varint() };
+        let word = u64::from_le_bytes(*eight);
+        if word & 0x80 == 0 {
+            self.0 = &self.0[1..];
+            return Ok(word & 0x7f);
+        }
+        let ends = !word & 0x8080_8080_8080_8080;
+        if ends == 0 {
+            return self.long_varint();
+        }
+        // The groups of seven bits are moved together by pairs, pairs of pairs and so on, instead of one by one.
+        let length = ends.trailing_zeros() / 8 + 1;
+        let sevens = word & (u64::MAX >> (64 - 8 * length)) & 0x7f7f_7f7f_7f7f_7f7f;
+        let pairs = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+        let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+        self.0 = &self.0[length as usize..];
+        Ok(fours & 0x0fff_ffff | fours >> 32 << 28)
+    }
+
+    /// Near the end of the bytes, or of more than eight bytes.
+    fn long_varint(&mut self) -> Result<u64, Damaged> {
         let mut v = 0;
         for shift in (0..70).step_by(7) {
             let byte = self.byte()?;
@@ -80,6 +109,7 @@ impl<'a> Reader<'a> {
         Err(Damaged("a number is too long"))
     }
 
+    #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
         Ok(unzigzag(self.varint()?))
     }
@@ -96,5 +126,26 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self) -> Result<&'a str, Damaged> {
         let n = self.count(1)?;
         std::str::from_utf8(self.take(n)?).map_err(|_| Damaged("a text is not UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn varints_are_read_wherever_they_stand(numbers in proptest::collection::vec((any::<u64>(), 0_u32..64), 1..20)) {
+            let numbers: Vec<u64> = numbers.into_iter().map(|(number, shift)| number >> shift).collect();
+            let mut bytes = Vec::new();
+            numbers.iter().for_each(|number| put_varint(&mut bytes, *number));
+            let mut reader = Reader(&bytes);
+            for number in numbers {
+                prop_assert_eq!(reader.varint(), Ok(number));
+            }
+            prop_assert!(reader.is_empty());
+        }
     }
 }

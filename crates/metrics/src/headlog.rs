@@ -39,11 +39,11 @@ pub(crate) struct HeadLogRecovery {
 }
 
 impl HeadLog {
-    /// Reads the file and hands every good record to `visit`, which answers false for one it cannot read.
+    /// Reads the file and hands all good records to `visit`, which answers the numbers of those that it cannot read.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
-        visit: &mut dyn FnMut(&[u8]) -> bool,
+        visit: &mut dyn FnMut(&[&[u8]]) -> Vec<usize>,
     ) -> (HeadLog, HeadLogRecovery) {
         let path = dir.join(FILE);
         // What a rewriting that was cut short has left; mostly nothing.
@@ -56,13 +56,10 @@ impl HeadLog {
         });
         let mut recovery = HeadLogRecovery::default();
         let mut length = bytes.len();
+        let mut payloads = Vec::new();
         for piece in Pieces::new(&bytes) {
             match piece {
-                Piece::Record(payload) if visit(payload) => {}
-                Piece::Record(payload) => {
-                    recovery.damaged_records += 1;
-                    recovery.damaged_bytes += payload.len() as u64;
-                }
+                Piece::Record(payload) => payloads.push(payload),
                 Piece::Damage { bytes } => {
                     recovery.damaged_records += 1;
                     recovery.damaged_bytes += bytes as u64;
@@ -76,6 +73,10 @@ impl HeadLog {
                     }
                 }
             }
+        }
+        for number in visit(&payloads) {
+            recovery.damaged_records += 1;
+            recovery.damaged_bytes += payloads[number].len() as u64;
         }
         if length < bytes.len()
             && let Err(error) = disk.truncate(&path, length as u64)

@@ -22,8 +22,8 @@ use crate::{RecoveryReport, StoreError, StoreOptions};
 
 /// Bytes that may wait to be written to the log.
 const QUEUE_BYTES: usize = 64 << 20;
-/// More threads would wait for the one that reads.
-const MOST_THREADS: usize = 4;
+/// More threads would wait for each other.
+const MOST_THREADS: usize = 8;
 
 /// Everything a store consists of.
 pub(crate) struct Recovered {
@@ -99,18 +99,16 @@ fn read_logs(
     let shards = options.shards.unwrap_or(2 * cores).clamp(1, 256);
     let make = |tenant: &Tenant| Arc::new(Head::new(tenant.clone(), shards, shared.clone()));
     let threads = cores.min(MOST_THREADS);
-    std::thread::scope(|scope| {
-        let mut replay = Replay::new(scope, threads, &make, options.exemplar_capacity);
-        let (mut headlog, headlog_recovery) =
-            HeadLog::open(disk.clone(), dir, &mut |payload| replay.record(payload, true));
-        headlog.set_definitions(replay.definitions());
-        let wal_options = WalOptions {
-            sync: options.sync,
-            segment_bytes: options.wal_segment_bytes,
-            queue_bytes: options.memory_limit_bytes.map_or(QUEUE_BYTES, |head| (head as usize / 8).min(QUEUE_BYTES)),
-        };
-        let (wal, wal_recovery) =
-            Wal::open(disk, &dir.join("wal"), wal_options, wal_from, &mut |payload| replay.record(payload, false))?;
-        Ok(Logs { headlog, headlog_recovery, wal, wal_recovery, replayed: replay.finish() })
-    })
+    let mut replay = Replay::new(threads, &make, options.exemplar_capacity);
+    let (mut headlog, headlog_recovery) =
+        HeadLog::open(disk.clone(), dir, &mut |payloads| replay.records(payloads, true));
+    headlog.set_definitions(replay.definitions());
+    let wal_options = WalOptions {
+        sync: options.sync,
+        segment_bytes: options.wal_segment_bytes,
+        queue_bytes: options.memory_limit_bytes.map_or(QUEUE_BYTES, |head| (head as usize / 8).min(QUEUE_BYTES)),
+    };
+    let (wal, wal_recovery) =
+        Wal::open(disk, &dir.join("wal"), wal_options, wal_from, &mut |payloads| replay.records(payloads, false))?;
+    Ok(Logs { headlog, headlog_recovery, wal, wal_recovery, replayed: replay.finish() })
 }

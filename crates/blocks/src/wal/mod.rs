@@ -152,17 +152,17 @@ pub struct Wal {
 }
 
 impl Wal {
-    /// Opens the log in `dir`: removes segments below `keep_from`, hands every good record of the others to `visit` in the
-    /// order of writing, and begins a new segment.
+    /// Opens the log in `dir`: removes segments below `keep_from`, hands the good records of each other segment to `visit`, in
+    /// the order of writing, and begins a new segment.
     ///
-    /// `visit` answers false for a record that it cannot read; it is counted as damaged. A torn tail is cut, damaged places
-    /// are skipped, unreadable files are renamed to `.quarantine`: none of it is an error.
+    /// `visit` answers the numbers of the records that it cannot read, each once; they are counted as damaged. A torn tail is
+    /// cut, damaged places are skipped, unreadable files are renamed to `.quarantine`: none of it is an error.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
         options: WalOptions,
         keep_from: u64,
-        visit: &mut dyn FnMut(&[u8]) -> bool,
+        visit: &mut dyn FnMut(&[&[u8]]) -> Vec<usize>,
     ) -> Result<(Wal, WalRecovery), WalError> {
         let (recovery, disk_bytes) = replay::replay(&*disk, dir, keep_from, visit)?;
         let wal = Wal::start(disk, dir, options, recovery.next_segment, disk_bytes)?;

@@ -44,7 +44,7 @@ pub(super) fn replay(
     disk: &dyn Disk,
     dir: &Path,
     keep_from: u64,
-    visit: &mut dyn FnMut(&[u8]) -> bool,
+    visit: &mut dyn FnMut(&[&[u8]]) -> Vec<usize>,
 ) -> Result<(WalRecovery, u64), WalError> {
     let fail = |action| move |source| WalError::Io { action, path: dir.display().to_string(), source };
     disk.create_dir_all(dir).map_err(fail("create"))?;
@@ -80,7 +80,7 @@ fn read_segment(
     path: &Path,
     is_last: bool,
     recovery: &mut WalRecovery,
-    visit: &mut dyn FnMut(&[u8]) -> bool,
+    visit: &mut dyn FnMut(&[&[u8]]) -> Vec<usize>,
 ) -> io::Result<u64> {
     let bytes = disk.read(path)?;
     match read_header(&bytes) {
@@ -102,13 +102,10 @@ fn read_segment(
     recovery.segments += 1;
     recovery.bytes += bytes.len() as u64;
     let mut good_until = bytes.len();
+    let mut payloads = Vec::new();
     for piece in Pieces::new(&bytes[HEADER..]) {
         match piece {
-            Piece::Record(payload) if visit(payload) => recovery.records += 1,
-            Piece::Record(payload) => {
-                recovery.damaged_records += 1;
-                recovery.damaged_bytes += payload.len() as u64;
-            }
+            Piece::Record(payload) => payloads.push(payload),
             Piece::Damage { bytes } => {
                 recovery.damaged_records += 1;
                 recovery.damaged_bytes += bytes as u64;
@@ -122,6 +119,12 @@ fn read_segment(
                 recovery.damaged_bytes += tail as u64;
             }
         }
+    }
+    recovery.records += payloads.len() as u64;
+    for number in visit(&payloads) {
+        recovery.records -= 1;
+        recovery.damaged_records += 1;
+        recovery.damaged_bytes += payloads[number].len() as u64;
     }
     if good_until < bytes.len() {
         disk.truncate(path, good_until as u64)?;

@@ -138,7 +138,7 @@ mod tests {
 
     fn open(dir: &Path) -> Wal {
         let options = WalOptions { sync: SyncMode::Always, segment_bytes: 200, queue_bytes: 1 << 20 };
-        Wal::open(Arc::new(RealDisk), dir, options, 0, &mut |_| true).unwrap().0
+        Wal::open(Arc::new(RealDisk), dir, options, 0, &mut |_| Vec::new()).unwrap().0
     }
 
     async fn write(wal: &Wal, text: &str) {

@@ -17,9 +17,9 @@ fn options() -> WalOptions {
 
 fn open(disk: &FaultyDisk, options: WalOptions, keep_from: u64) -> (Wal, WalRecovery, Vec<String>) {
     let mut found = Vec::new();
-    let mut visit = |payload: &[u8]| {
-        found.push(String::from_utf8_lossy(payload).into_owned());
-        true
+    let mut visit = |payloads: &[&[u8]]| {
+        found.extend(payloads.iter().map(|payload| String::from_utf8_lossy(payload).into_owned()));
+        Vec::new()
     };
     let (wal, recovery) = Wal::open(Arc::new(disk.clone()), Path::new(DIR), options, keep_from, &mut visit).unwrap();
     (wal, recovery, found)

@@ -90,7 +90,7 @@ impl<'h> Records<'h> {
     }
 
     fn define(&mut self, series: &Series) {
-        self.writer.define(series.id, &series.pairs, &self.head.index.read().symbols);
+        self.writer.define(series.id, series.identity(), &series.pairs, &self.head.index.read().symbols);
         self.end_record_at(RECORD_BYTES);
     }
 

@@ -328,7 +328,7 @@ impl Head {
     ) {
         let Some(series) = shard.get_mut(local) else { return };
         if series.logged_epoch != epoch && series.logged_epoch != LOGGED_FOR_GOOD {
-            record.define(series.id, &series.pairs, &self.index.read().symbols);
+            record.define(series.id, series.identity(), &series.pairs, &self.index.read().symbols);
             series.logged_epoch = epoch;
             defined.push(local);
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use roaring::RoaringBitmap;
 
-use super::series::Weight;
+use super::Weight;
 use super::{Head, restore};
 
 /// What only maintenance touches.

@@ -79,14 +79,6 @@ impl Exemplars {
         known.filter(|e| e.time == time).for_each(|e| e.logged_epoch = 0);
     }
 
-    /// Says where the series stand, after a start.
-    pub(crate) fn place(&mut self, mut slot: impl FnMut(u64) -> Option<u32>) {
-        for (id, list) in &mut self.by_series {
-            let Some(slot) = slot(*id) else { continue };
-            list.iter_mut().for_each(|exemplar| exemplar.slot = slot);
-        }
-    }
-
     fn pop_oldest(&mut self) {
         let Some(id) = self.order.pop_front() else { return };
         if let Some(list) = self.by_series.get_mut(&id) {

@@ -2,7 +2,6 @@
 //! a search for each.
 
 use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
 use roaring::RoaringBitmap;
 
 use super::index::{NameIndex, PAIR_BYTES, POSTINGS_BYTES, Postings};
@@ -26,6 +25,13 @@ impl Rising {
     }
 
     fn settle(&mut self) {
+        if let (Some(first), Some(last)) = (self.pending.first(), self.pending.last())
+            && (last - first) as usize + 1 == self.pending.len()
+        {
+            self.bitmap.insert_range(*first..=*last);
+            self.pending.clear();
+            return;
+        }
         self.bitmap.append(self.pending.drain(..)).expect("slots are visited in rising order");
     }
 
@@ -60,10 +66,45 @@ impl Slots {
     }
 }
 
+/// Values that are remembered by the last bits of a slot: neighbours in a shard mostly belong to one target and share values.
+const RECENT: usize = 16;
+
 #[derive(Debug, Default)]
 struct Name {
     any: Rising,
-    values: HashMap<Symbol, Slots>,
+    /// Where each value stands in `slots`.
+    values: HashMap<Symbol, u32>,
+    slots: Vec<Slots>,
+    recent: [Option<(Symbol, u32)>; RECENT],
+}
+
+impl Name {
+    /// Enters a slot; answers whether the value is new.
+    fn push(&mut self, slot: u32, value: Symbol) -> bool {
+        self.any.push(slot);
+        let recent = &mut self.recent[slot as usize % RECENT];
+        if let Some((known, at)) = recent
+            && *known == value
+        {
+            self.slots[*at as usize].push(slot);
+            return false;
+        }
+        let next = self.slots.len() as u32;
+        let at = *self.values.entry(value).or_insert(next);
+        *recent = Some((value, at));
+        if at == next {
+            self.slots.push(Slots::One(slot));
+        } else {
+            self.slots[at as usize].push(slot);
+        }
+        at == next
+    }
+
+    fn finish(self) -> NameIndex {
+        let mut slots: Vec<_> = self.slots.into_iter().map(|slots| Some(slots.finish())).collect();
+        let values = self.values.into_iter().filter_map(|(value, at)| Some((value, slots[at as usize].take()?)));
+        NameIndex { values: values.collect(), any: self.any.finish() }
+    }
 }
 
 /// Collects the postings of series that come in the order of their slots.
@@ -87,25 +128,15 @@ impl Filling {
         self.all.push(slot);
         for pair in pairs {
             self.bytes += PAIR_BYTES;
-            let name = self.names.entry(pair.name).or_default();
-            name.any.push(slot);
-            match name.values.entry(pair.value) {
-                Entry::Occupied(mut known) => known.get_mut().push(slot),
-                Entry::Vacant(vacant) => {
-                    self.bytes += POSTINGS_BYTES;
-                    vacant.insert(Slots::One(slot));
-                }
+            if self.names.entry(pair.name).or_default().push(slot, pair.value) {
+                self.bytes += POSTINGS_BYTES;
             }
         }
     }
 
     pub(super) fn finish(self) -> Filled {
-        let name_index = |name: Name| NameIndex {
-            values: name.values.into_iter().map(|(value, slots)| (value, slots.finish())).collect(),
-            any: name.any.finish(),
-        };
         Filled {
-            names: self.names.into_iter().map(|(symbol, name)| (symbol, name_index(name))).collect(),
+            names: self.names.into_iter().map(|(symbol, name)| (symbol, name.finish())).collect(),
             all: self.all.finish(),
             bytes: self.bytes,
         }

@@ -210,14 +210,6 @@ impl Index {
         name.map_or("", |pair| self.symbols.text(pair.value))
     }
 
-    /// A series more uses these symbols.
-    pub(crate) fn retain(&mut self, pairs: &[Pair]) {
-        for pair in pairs {
-            self.symbols.add_user(pair.name);
-            self.symbols.add_user(pair.value);
-        }
-    }
-
     /// A series less uses these symbols; answers the bytes that this freed, roughly.
     pub(crate) fn release(&mut self, pairs: &[Pair]) -> usize {
         let mut bytes = 0;

@@ -13,6 +13,7 @@ mod restore;
 mod series;
 mod shard;
 mod symbols;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,10 +27,11 @@ pub(crate) use append::{Limits, Visit, VisitError};
 pub(crate) use evict::{Idle, Upkeep};
 pub(crate) use exemplars::{Exemplars, Pushed, Stored};
 pub(crate) use index::{Index, Postings};
-pub(crate) use restore::{Batch, Definition, IdMap};
-pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, Weight, push_sample};
+pub(crate) use restore::Stretch;
+pub(crate) use series::{LOGGED_FOR_GOOD, Series, Taken, push_sample};
 pub(crate) use shard::Shard;
 pub(crate) use symbols::{Pair, Symbol, Symbols};
+pub(crate) use weight::Weight;
 
 use crate::block::SeriesHash;
 use crate::churn::Churn;
@@ -151,7 +153,7 @@ impl Head {
         self.account(series.weight() - before);
     }
 
-    fn account(&self, grown: Weight) {
+    pub(crate) fn account(&self, grown: Weight) {
         if grown.bytes != 0 {
             self.add_memory(grown.bytes);
         }

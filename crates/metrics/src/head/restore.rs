@@ -1,160 +1,187 @@
-//! Putting a head together at a start, shard by shard and many series at a time.
+//! Putting a head together at a start, many series at a time.
 //!
-//! One thread reads the files and interns the labels; the series themselves are made, and filled with the samples of the log,
-//! by threads of which each has shards of its own. Postings come last and all at once: nothing asks for them before.
+//! Threads enter the series of a record each, then fill stretches of neighbouring series with the samples of the log.
+//! Postings come last and all at once: nothing asks for them before.
 
 use std::sync::atomic::Ordering;
 
-use hashbrown::HashMap;
-use model::{Exemplar, Sample};
+use model::Exemplar;
+use parking_lot::RwLockWriteGuard;
 
-use super::series::{LOGGED_FOR_GOOD, Series, Weight};
-use super::symbols::Pair;
-use super::{Head, Stored, Symbol};
-use crate::block::SeriesHash;
+use super::series::{LOGGED_FOR_GOOD, Series};
+use super::shard::{PAGE, PAGE_BITS, Page, Shard};
+use super::symbols::{Pair, Symbol};
+use super::{Head, Stored, Weight};
+use crate::record::{self, Definitions};
 
-const PAGE_BITS: u32 = 9;
-const PAGE: usize = 1 << PAGE_BITS;
-const ABSENT: u64 = u64::MAX;
+/// Slots of a stretch, as a power of two: their samples should fit a core's own cache.
+const STRETCH_BITS: u32 = 13;
 
-/// A series as a log defines it. Its symbols count it as a user.
+/// Neighbouring series of all shards.
 #[derive(Debug)]
-pub(crate) struct Definition {
-    pub(crate) id: u64,
-    pub(crate) identity: SeriesHash,
-    pub(crate) pairs: Box<[Pair]>,
-    /// The definition stands in the head's own file, not only in the log.
-    pub(crate) is_headlog: bool,
+pub(crate) struct Stretch<'s> {
+    /// For each shard, from [`Stretch::first_local`] on.
+    pages: Vec<&'s mut [Page]>,
+    first_local: u32,
+    shard_bits: u32,
 }
 
-/// What a log says about the series of one shard; no sample comes before the definition of its series.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) definitions: Vec<Definition>,
-    pub(crate) samples: Vec<(u64, Sample)>,
-}
-
-impl Batch {
-    pub(crate) fn len(&self) -> usize {
-        self.definitions.len() + self.samples.len()
-    }
-}
-
-/// A number for each series id. Neighbouring ids share a page, as they are asked for one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct IdMap {
-    by_number: HashMap<u64, usize>,
-    pages: Vec<Box<[u64; PAGE]>>,
-    /// The page asked for last and where it is.
-    last: Option<(u64, usize)>,
-}
-
-impl IdMap {
-    pub(crate) fn get(&mut self, id: u64) -> Option<u64> {
-        let number = id >> PAGE_BITS;
-        let at = match self.last {
-            Some((last, at)) if last == number => at,
-            _ => *self.by_number.get(&number)?,
-        };
-        self.last = Some((number, at));
-        Some(self.pages[at][id as usize & (PAGE - 1)]).filter(|value| *value != ABSENT)
+impl Stretch<'_> {
+    /// What all samples of the series weigh.
+    pub(crate) fn weight(&self) -> Weight {
+        let mut sum = Weight::default();
+        let pages = self.pages.iter().flat_map(|pages| pages.iter());
+        pages.flatten().flatten().for_each(|series| sum += series.weight());
+        sum
     }
 
-    pub(crate) fn insert(&mut self, id: u64, value: u64) {
-        let number = id >> PAGE_BITS;
-        let at = *self.by_number.entry(number).or_insert(self.pages.len());
-        if at == self.pages.len() {
-            self.pages.push(Box::new([ABSENT; PAGE]));
-        }
-        self.pages[at][id as usize & (PAGE - 1)] = value;
+    #[inline]
+    pub(crate) fn series(&mut self, slot: u32) -> Option<&mut Series> {
+        let pages = &mut self.pages[slot as usize & ((1 << self.shard_bits) - 1)];
+        let at = (slot >> self.shard_bits).checked_sub(self.first_local)?;
+        pages.get_mut((at >> PAGE_BITS) as usize)?.get_mut(at as usize & (PAGE - 1))?.as_mut()
     }
 }
 
 impl Head {
-    /// Interns a label's name or value that was not seen before in a record.
-    pub(crate) fn intern(&self, text: &str, is_name: bool) -> Symbol {
-        let (symbol, is_new) = self.index.write().symbols.intern(text);
-        if is_new {
-            self.add_memory(super::index::text_bytes(text, is_name) as i64);
+    /// Makes room for series that are about to be entered.
+    pub(crate) fn reserve(&self, count: usize) {
+        if count > 0 {
+            self.shards.iter().for_each(|shard| shard.write().reserve(count / self.shards.len()));
         }
-        symbol
     }
 
-    /// Enters series and their samples into a shard and notes the local number of each series. Answers the number of samples.
-    /// The labels of a series that is known already go to `known_before`.
-    pub(crate) fn restore(
-        &self,
-        number: usize,
-        batch: Batch,
-        locals: &mut IdMap,
-        known_before: &mut dyn FnMut(Box<[Pair]>),
-    ) -> u64 {
-        let mut shard = self.shards[number].write();
+    /// Enters the series of a record and puts the slot of each into `slots`.
+    pub(crate) fn restore_series(&self, definitions: &Definitions<'_>, is_headlog: bool, slots: &mut Vec<u32>) {
+        let symbols = self.intern(definitions);
+        let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
+        let mut by_shard = vec![Vec::new(); self.shards.len()];
+        slots.clear();
+        for (at, (series, _)) in definitions.iter().enumerate() {
+            by_shard[self.shard_of(series.identity)].push(at);
+            slots.push(0);
+        }
+        let all: Vec<_> = definitions.iter().collect();
         let (mut bytes, mut made) = (0, 0);
-        for Definition { id, identity, pairs, is_headlog } in batch.definitions {
-            let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
-            let known = shard.find(identity.0 as u64, |s| s.pairs == pairs);
-            if let Some(local) = known {
-                known_before(pairs);
-                // Evicted once and made again under another id, which is a higher one: that counts.
-                if let Some(series) = shard.get_mut(local)
-                    && series.id < id
-                {
-                    series.id = id;
-                    series.logged_epoch = logged_epoch;
-                }
-                locals.insert(id, u64::from(local));
+        for (number, members) in by_shard.into_iter().enumerate() {
+            if members.is_empty() {
                 continue;
             }
-            bytes += series_bytes(&pairs);
-            made += 1;
-            let mut series = Series::new(id, identity, pairs);
-            series.logged_epoch = logged_epoch;
-            locals.insert(id, u64::from(shard.insert(series)));
+            let mut shard = self.shards[number].write();
+            for at in members {
+                let (record::Definition { id, identity, .. }, labels) = all[at];
+                let pair =
+                    |label: &(u32, u32)| Pair { name: symbols[label.0 as usize], value: symbols[label.1 as usize] };
+                let pairs = labels.iter().map(pair);
+                let is_it = |s: &Series| s.pairs.iter().copied().eq(pairs.clone());
+                let make = || {
+                    let pairs: Box<[Pair]> = pairs.clone().collect();
+                    bytes += series_bytes(&pairs);
+                    made += 1;
+                    let mut series = Series::new(id, identity, pairs);
+                    series.logged_epoch = logged_epoch;
+                    series
+                };
+                let local = match shard.find_or_insert(identity.0 as u64, is_it, make) {
+                    Ok(local) => {
+                        let pairs: Vec<Pair> = pairs.collect();
+                        self.index.write().release(&pairs);
+                        // Evicted once and made again under another id, which is a higher one: that counts.
+                        if let Some(series) = shard.get_mut(local)
+                            && series.id < id
+                        {
+                            series.id = id;
+                            series.logged_epoch = logged_epoch;
+                        }
+                        local
+                    }
+                    Err(made) => made,
+                };
+                slots[at] = self.slot(number, local);
+            }
         }
-        let mut samples = 0;
-        let mut grown = Weight::default();
-        let mut span = (i64::MAX, i64::MIN);
-        for (id, sample) in batch.samples {
-            let Some(series) = locals.get(id).and_then(|local| shard.get_mut(local as u32)) else { continue };
-            let before = series.weight();
-            series.append(&sample, i64::MAX);
-            grown += series.weight() - before;
-            span = (span.0.min(sample.timestamp.ms()), span.1.max(sample.timestamp.ms()));
-            samples += 1;
-        }
-        drop(shard);
         self.known.fetch_add(made, Ordering::Relaxed);
         self.add_memory(bytes as i64);
-        self.account(grown);
-        self.widen(span.0, span.1);
-        samples
     }
 
-    /// Keeps an exemplar from a log. Where its series stands is said later, by [`Head::place_exemplars`].
-    pub(crate) fn restore_exemplar(&self, id: u64, exemplar: Exemplar, time: i64, capacity: usize, is_headlog: bool) {
+    /// Interns the texts of a record and counts its series as their users.
+    fn intern(&self, definitions: &Definitions<'_>) -> Vec<Symbol> {
+        let mut users = vec![(0, false); definitions.texts.len()];
+        for (name, value) in definitions.iter().flat_map(|(_, labels)| labels) {
+            users[*name as usize].0 += 1;
+            users[*name as usize].1 = true;
+            users[*value as usize].0 += 1;
+        }
+        let mut bytes = 0;
+        let mut index = self.index.write();
+        let intern = |(text, (users, is_name)): (&&str, (u32, bool))| {
+            if users == 0 {
+                // Of a definition that is damaged.
+                return Symbol(u32::MAX);
+            }
+            let (symbol, is_new) = index.symbols.intern(text);
+            index.symbols.add_users(symbol, users);
+            bytes += if is_new { super::index::text_bytes(text, is_name) } else { 0 };
+            symbol
+        };
+        let symbols = definitions.texts.iter().zip(users).map(intern).collect();
+        drop(index);
+        self.add_memory(bytes as i64);
+        symbols
+    }
+
+    /// Bits of a slot that tell series of a stretch apart; whole pages of each shard.
+    pub(crate) fn stretch_bits(&self) -> u32 {
+        STRETCH_BITS.max(self.shard_bits + PAGE_BITS)
+    }
+
+    pub(crate) fn lock_shards(&self) -> Vec<RwLockWriteGuard<'_, Shard>> {
+        self.shards.iter().map(|shard| shard.write()).collect()
+    }
+
+    /// All series by stretch.
+    pub(crate) fn stretches<'s>(&self, shards: &'s mut [RwLockWriteGuard<'_, Shard>]) -> Vec<Stretch<'s>> {
+        let local_bits = self.stretch_bits() - self.shard_bits;
+        let end = shards.iter().map(|shard| shard.end()).max().unwrap_or(0);
+        let mut pages: Vec<_> =
+            shards.iter_mut().map(|shard| shard.pages_mut().chunks_mut(1 << (local_bits - PAGE_BITS))).collect();
+        let stretch = |number: u32| Stretch {
+            pages: pages.iter_mut().map(|chunks| chunks.next().unwrap_or_default()).collect(),
+            first_local: number << local_bits,
+            shard_bits: self.shard_bits,
+        };
+        (0..end.div_ceil(1 << local_bits)).map(stretch).collect()
+    }
+
+    /// Keeps an exemplar of the series `(id, slot)` from a log.
+    pub(crate) fn restore_exemplar(
+        &self,
+        (id, slot): (u64, u32),
+        exemplar: Exemplar,
+        time: i64,
+        capacity: usize,
+        is_headlog: bool,
+    ) {
         let Exemplar { labels, value, .. } = exemplar;
-        let stored =
-            Stored { id, slot: u32::MAX, time, value, labels, logged_epoch: LOGGED_FOR_GOOD, is_in_block: false };
+        let stored = Stored { id, slot, time, value, labels, logged_epoch: LOGGED_FOR_GOOD, is_in_block: false };
         self.exemplars.lock().push(stored, capacity, is_headlog);
     }
 
-    pub(crate) fn place_exemplars(&self, slot: impl FnMut(u64) -> Option<u32>) {
-        self.exemplars.lock().place(slot);
-    }
-
-    /// Enters all series into the index, which is empty but for the symbols.
+    /// Enters all series into the index, which is empty but for the symbols, and notes the span of their samples.
     pub(crate) fn fill_index(&self, threads: usize) {
         let shards: Vec<_> = self.shards.iter().map(|shard| shard.read()).collect();
         let end = shards.iter().map(|shard| shard.end()).max().unwrap_or(0);
         let walk = |locals: std::ops::Range<u32>, visit: &mut dyn FnMut(u32, &[Pair])| {
+            let mut span = (i64::MAX, i64::MIN);
             for local in locals {
                 for (number, shard) in shards.iter().enumerate() {
                     if let Some(series) = shard.get(local) {
                         visit(self.slot(number, local), &series.pairs);
+                        span = (span.0.min(series.first_time), span.1.max(series.last_time));
                     }
                 }
             }
+            self.widen(span.0, span.1);
         };
         let bytes = self.index.write().fill(end, threads, &walk);
         self.add_memory(bytes as i64);
@@ -164,27 +191,4 @@ impl Head {
 /// Bytes of a series without its samples.
 pub(super) fn series_bytes(pairs: &[Pair]) -> usize {
     size_of::<Series>() + size_of_val(pairs) + 24
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn an_id_map_is_a_map(entries in proptest::collection::vec((prop_oneof![0_u64..3000, any::<u64>()], 0_u64..100), 0..200)) {
-            let mut map = IdMap::default();
-            let mut expected = HashMap::new();
-            for (id, value) in entries {
-                prop_assert_eq!(map.get(id), expected.get(&id).copied());
-                map.insert(id, value);
-                expected.insert(id, value);
-            }
-            for (id, value) in expected {
-                prop_assert_eq!(map.get(id), Some(value));
-            }
-        }
-    }
 }

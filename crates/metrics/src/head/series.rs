@@ -8,12 +8,12 @@
 //! sealed:  | durable: in blocks, dropped soon | being flushed | new |
 //! ```
 
-use std::ops::{AddAssign, Sub};
 use std::sync::Arc;
 
 use model::{FloatHistogram, Sample, SampleBuffer, SampleValue, TimeRange, is_stale};
 
 use super::symbols::Pair;
+use super::weight::Weight;
 use crate::block::SeriesHash;
 use crate::bytes::Damaged;
 use crate::{chunk, merge};
@@ -51,36 +51,6 @@ struct Rare {
     open: SampleBuffer,
     /// Open samples older than the newest, in the order of arrival.
     late: SampleBuffer,
-}
-
-/// What the samples of a series add to the numbers of its head.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Weight {
-    /// Bytes beyond the struct itself.
-    pub(crate) bytes: i64,
-    pub(crate) chunks: i64,
-    /// 1 where the series takes samples.
-    pub(crate) active: i64,
-}
-
-impl Sub for Weight {
-    type Output = Weight;
-
-    fn sub(self, other: Weight) -> Weight {
-        Weight {
-            bytes: self.bytes - other.bytes,
-            chunks: self.chunks - other.chunks,
-            active: self.active - other.active,
-        }
-    }
-}
-
-impl AddAssign for Weight {
-    fn add_assign(&mut self, other: Weight) {
-        self.bytes += other.bytes;
-        self.chunks += other.chunks;
-        self.active += other.active;
-    }
 }
 
 /// A series in the head.
@@ -166,6 +136,7 @@ impl Series {
         SeriesHash(u128::from(self.hash_high) << 64 | u128::from(self.hash))
     }
 
+    #[inline]
     pub(crate) fn weight(&self) -> Weight {
         Weight {
             bytes: self.sample_bytes() as i64,
@@ -187,6 +158,7 @@ impl Series {
         open + self.sealed.capacity() + rare
     }
 
+    #[inline]
     fn has_open(&self) -> bool {
         self.open.as_ref().is_some_and(|o| o.count > 0)
             || self.rare.as_ref().is_some_and(|r| !r.open.is_empty() || !r.late.is_empty())
@@ -206,6 +178,9 @@ impl Series {
     /// here, and a late sample that contradicts an older one loses against it when it is read.
     pub(crate) fn append(&mut self, sample: &Sample, window_ms: i64) -> Taken {
         let t = sample.timestamp.ms();
+        if let (SampleValue::Float(value), None) = (&sample.value, sample.start_timestamp) {
+            return self.append_float(t, value.to_bits(), window_ms);
+        }
         if t > self.last_time {
             self.push_newest(sample);
             return Taken::Newest;
@@ -218,6 +193,20 @@ impl Series {
             return if is_same { Taken::Again } else { Taken::Conflict };
         }
         self.append_late(sample, window_ms)
+    }
+
+    /// Takes a float without a start timestamp, as [`Series::append`] does.
+    #[inline]
+    pub(crate) fn append_float(&mut self, t: i64, bits: u64, window_ms: i64) -> Taken {
+        if t > self.last_time {
+            self.push_newest_float(t, bits);
+            return Taken::Newest;
+        }
+        if t == self.last_time {
+            let is_same = !self.last_is_histogram && bits == self.last_bits;
+            return if is_same { Taken::Again } else { Taken::Conflict };
+        }
+        self.append_late(&Sample::float(model::Timestamp(t), f64::from_bits(bits)), window_ms)
     }
 
     fn is_last_histogram(&self, histogram: &FloatHistogram) -> bool {
@@ -252,35 +241,38 @@ impl Series {
         Taken::Late
     }
 
+    #[inline]
+    fn push_newest_float(&mut self, t: i64, bits: u64) {
+        self.push_float(t, bits);
+        self.last_bits = bits;
+        self.last_is_histogram = false;
+        self.is_active = !is_stale(f64::from_bits(bits));
+        self.note_newest(t);
+    }
+
     fn push_newest(&mut self, sample: &Sample) {
-        let t = sample.timestamp.ms();
-        match (&sample.value, sample.start_timestamp) {
-            (SampleValue::Float(value), None) => {
-                self.push_float(t, value.to_bits());
+        self.seal_floats();
+        let rare = self.rare.get_or_insert_default();
+        push_sample(&mut rare.open, sample);
+        if rare.open.len() >= RARE_OPEN_SAMPLES {
+            self.sealed_chunks += seal_rare(&mut rare.open, &mut self.sealed);
+        }
+        match &sample.value {
+            SampleValue::Float(value) => {
                 self.last_bits = value.to_bits();
                 self.last_is_histogram = false;
                 self.is_active = !is_stale(*value);
             }
-            (value, _) => {
-                self.seal_floats();
-                let rare = self.rare.get_or_insert_default();
-                push_sample(&mut rare.open, sample);
-                if rare.open.len() >= RARE_OPEN_SAMPLES {
-                    self.sealed_chunks += seal_rare(&mut rare.open, &mut self.sealed);
-                }
-                match value {
-                    SampleValue::Float(value) => {
-                        self.last_bits = value.to_bits();
-                        self.last_is_histogram = false;
-                        self.is_active = !is_stale(*value);
-                    }
-                    SampleValue::Histogram(histogram) => {
-                        self.last_is_histogram = true;
-                        self.is_active = !is_stale(histogram.sum);
-                    }
-                }
+            SampleValue::Histogram(histogram) => {
+                self.last_is_histogram = true;
+                self.is_active = !is_stale(histogram.sum);
             }
         }
+        self.note_newest(sample.timestamp.ms());
+    }
+
+    #[inline]
+    fn note_newest(&mut self, t: i64) {
         self.is_stale = !self.is_active;
         self.last_time = t;
         self.first_time = self.first_time.min(t);
@@ -291,6 +283,7 @@ impl Series {
         }
     }
 
+    #[inline]
     fn push_float(&mut self, t: i64, bits: u64) {
         if let Some(rare) = &mut self.rare
             && !rare.open.is_empty()

@@ -1,16 +1,20 @@
 //! A part of a head with its own lock: the series whose hash falls here.
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::series::Series;
 
-const PAGE_BITS: u32 = 8;
-const PAGE: usize = 1 << PAGE_BITS;
+pub(super) const PAGE_BITS: u32 = 8;
+pub(super) const PAGE: usize = 1 << PAGE_BITS;
+
+/// Series with neighbouring local numbers.
+pub(super) type Page = Vec<Option<Series>>;
 
 /// Series by local number. Pages keep a growing shard from copying itself and from holding twice the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    pages: Vec<Vec<Option<Series>>>,
+    pages: Vec<Page>,
     free: Vec<u32>,
     by_hash: HashTable<u32>,
     /// Local numbers of the series entered since they were asked for last.
@@ -46,10 +50,49 @@ impl Shard {
         end as u32
     }
 
+    /// Makes room for series that are about to be entered.
+    pub(super) fn reserve(&mut self, count: usize) {
+        let pages = &self.pages;
+        self.by_hash.reserve(count, |local| hash_at(pages, *local));
+    }
+
+    pub(super) fn pages_mut(&mut self) -> &mut [Page] {
+        &mut self.pages
+    }
+
     /// Enters a series under [`Shard::next_local`].
     pub(crate) fn insert(&mut self, series: Series) -> u32 {
         let local = self.next_local();
         let hash = series.hash;
+        self.put(local, series);
+        let pages = &self.pages;
+        self.by_hash.insert_unique(hash, local, |local| hash_at(pages, *local));
+        local
+    }
+
+    /// The series with this hash that `is_it` accepts, or as an error the one that was made and entered in its stead.
+    pub(super) fn find_or_insert(
+        &mut self,
+        hash: u64,
+        mut is_it: impl FnMut(&Series) -> bool,
+        make: impl FnOnce() -> Series,
+    ) -> Result<u32, u32> {
+        let next = self.next_local();
+        let pages = &self.pages;
+        let found = |local: &u32| {
+            let series = pages[(*local >> PAGE_BITS) as usize][*local as usize & (PAGE - 1)].as_ref();
+            series.is_some_and(|s| s.hash == hash && is_it(s))
+        };
+        match self.by_hash.entry(hash, found, |local| hash_at(pages, *local)) {
+            Entry::Occupied(known) => return Ok(*known.get()),
+            Entry::Vacant(vacant) => vacant.insert(next),
+        };
+        self.put(next, make());
+        Err(next)
+    }
+
+    /// Puts a series in its place, [`Shard::next_local`].
+    fn put(&mut self, local: u32, series: Series) {
         match self.free.pop() {
             Some(_) => self.pages[(local >> PAGE_BITS) as usize][local as usize & (PAGE - 1)] = Some(series),
             None => {
@@ -60,13 +103,7 @@ impl Shard {
                 page.push(Some(series));
             }
         }
-        let pages = &self.pages;
-        self.by_hash.insert_unique(hash, local, |l| {
-            let entry = &pages[(*l >> PAGE_BITS) as usize][*l as usize & (PAGE - 1)];
-            entry.as_ref().map_or(0, |s| s.hash)
-        });
         self.entered.push(local);
-        local
     }
 
     /// The series entered since the last call.
@@ -108,4 +145,8 @@ impl Shard {
         // Every page but the last is full, so counting through is the local number.
         entries.filter_map(|(i, entry)| Some((i as u32, entry.as_ref()?)))
     }
+}
+
+fn hash_at(pages: &[Page], local: u32) -> u64 {
+    pages[(local >> PAGE_BITS) as usize][local as usize & (PAGE - 1)].as_ref().map_or(0, |series| series.hash)
 }

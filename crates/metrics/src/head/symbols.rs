@@ -49,6 +49,11 @@ impl Symbols {
         self.entries[symbol.0 as usize].users += 1;
     }
 
+    /// Counts more users.
+    pub(crate) fn add_users(&mut self, symbol: Symbol, count: u32) {
+        self.entries[symbol.0 as usize].users += count;
+    }
+
     /// Interns a text for a user that is about to be counted; answers whether it is new.
     pub(crate) fn intern(&mut self, text: &str) -> (Symbol, bool) {
         if let Some(symbol) = self.find(text) {
