@@ -51,41 +51,39 @@ impl Head {
         }
     }
 
-    /// Enters the series of a record and puts the slot of each into `slots`.
-    pub(crate) fn restore_series(&self, definitions: &Definitions<'_>, is_headlog: bool, slots: &mut Vec<u32>) {
+    /// Enters the series of a record and puts the slot of each into `slots`. With different `turn`s, threads go to the shards
+    /// in different orders.
+    pub(crate) fn restore_series(
+        &self,
+        definitions: &Definitions<'_>,
+        is_headlog: bool,
+        turn: usize,
+        slots: &mut Vec<u32>,
+    ) {
         let symbols = self.intern(definitions);
         let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
-        let mut by_shard = vec![Vec::new(); self.shards.len()];
+        // Everything is made before a lock is taken, as the threads meet at these.
+        let mut by_shard: Vec<Vec<_>> = (0..self.shards.len()).map(|_| Vec::new()).collect();
         slots.clear();
-        for (at, (series, _)) in definitions.iter().enumerate() {
-            by_shard[self.shard_of(series.identity)].push(at);
+        for (at, (record::Definition { id, identity, .. }, labels)) in definitions.iter().enumerate() {
+            let pair = |label: &(u32, u32)| Pair { name: symbols[label.0 as usize], value: symbols[label.1 as usize] };
+            let pairs: Box<[Pair]> = labels.iter().map(pair).collect();
+            by_shard[self.shard_of(identity)].push((at, id, identity, pairs));
             slots.push(0);
         }
-        let all: Vec<_> = definitions.iter().collect();
         let (mut bytes, mut made) = (0, 0);
-        for (number, members) in by_shard.into_iter().enumerate() {
+        let mut superfluous = Vec::new();
+        let first = turn % self.shards.len();
+        for number in (first..self.shards.len()).chain(0..first) {
+            let members = std::mem::take(&mut by_shard[number]);
             if members.is_empty() {
                 continue;
             }
             let mut shard = self.shards[number].write();
-            for at in members {
-                let (record::Definition { id, identity, .. }, labels) = all[at];
-                let pair =
-                    |label: &(u32, u32)| Pair { name: symbols[label.0 as usize], value: symbols[label.1 as usize] };
-                let pairs = labels.iter().map(pair);
-                let is_it = |s: &Series| s.pairs.iter().copied().eq(pairs.clone());
-                let make = || {
-                    let pairs: Box<[Pair]> = pairs.clone().collect();
-                    bytes += series_bytes(&pairs);
-                    made += 1;
-                    let mut series = Series::new(id, identity, pairs);
-                    series.logged_epoch = logged_epoch;
-                    series
-                };
-                let local = match shard.find_or_insert(identity.0 as u64, is_it, make) {
-                    Ok(local) => {
-                        let pairs: Vec<Pair> = pairs.collect();
-                        self.index.write().release(&pairs);
+            for (at, id, identity, pairs) in members {
+                let local = match shard.find(identity.0 as u64, |s| s.pairs == pairs) {
+                    Some(local) => {
+                        superfluous.push(pairs);
                         // Evicted once and made again under another id, which is a higher one: that counts.
                         if let Some(series) = shard.get_mut(local)
                             && series.id < id
@@ -95,10 +93,19 @@ impl Head {
                         }
                         local
                     }
-                    Err(made) => made,
+                    None => {
+                        bytes += series_bytes(&pairs);
+                        made += 1;
+                        let mut series = Series::new(id, identity, pairs);
+                        series.logged_epoch = logged_epoch;
+                        shard.insert(series)
+                    }
                 };
                 slots[at] = self.slot(number, local);
             }
+        }
+        for pairs in superfluous {
+            self.index.write().release(&pairs);
         }
         self.known.fetch_add(made, Ordering::Relaxed);
         self.add_memory(bytes as i64);

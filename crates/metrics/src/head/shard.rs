@@ -1,7 +1,6 @@
 //! A part of a head with its own lock: the series whose hash falls here.
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::series::Series;
 
@@ -64,35 +63,6 @@ impl Shard {
     pub(crate) fn insert(&mut self, series: Series) -> u32 {
         let local = self.next_local();
         let hash = series.hash;
-        self.put(local, series);
-        let pages = &self.pages;
-        self.by_hash.insert_unique(hash, local, |local| hash_at(pages, *local));
-        local
-    }
-
-    /// The series with this hash that `is_it` accepts, or as an error the one that was made and entered in its stead.
-    pub(super) fn find_or_insert(
-        &mut self,
-        hash: u64,
-        mut is_it: impl FnMut(&Series) -> bool,
-        make: impl FnOnce() -> Series,
-    ) -> Result<u32, u32> {
-        let next = self.next_local();
-        let pages = &self.pages;
-        let found = |local: &u32| {
-            let series = pages[(*local >> PAGE_BITS) as usize][*local as usize & (PAGE - 1)].as_ref();
-            series.is_some_and(|s| s.hash == hash && is_it(s))
-        };
-        match self.by_hash.entry(hash, found, |local| hash_at(pages, *local)) {
-            Entry::Occupied(known) => return Ok(*known.get()),
-            Entry::Vacant(vacant) => vacant.insert(next),
-        };
-        self.put(next, make());
-        Err(next)
-    }
-
-    /// Puts a series in its place, [`Shard::next_local`].
-    fn put(&mut self, local: u32, series: Series) {
         match self.free.pop() {
             Some(_) => self.pages[(local >> PAGE_BITS) as usize][local as usize & (PAGE - 1)] = Some(series),
             None => {
@@ -103,7 +73,10 @@ impl Shard {
                 page.push(Some(series));
             }
         }
+        let pages = &self.pages;
+        self.by_hash.insert_unique(hash, local, |local| hash_at(pages, *local));
         self.entered.push(local);
+        local
     }
 
     /// The series entered since the last call.

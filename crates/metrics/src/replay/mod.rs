@@ -142,7 +142,7 @@ impl<'m> Replay<'m> {
                     if definitions.is_empty() {
                         return result.map(|()| *record).map_err(|damage| (record.number, damage));
                     }
-                    heads[record.head].restore_series(&definitions, is_headlog, &mut slots);
+                    heads[record.head].restore_series(&definitions, is_headlog, task, &mut slots);
                     let located = definitions.iter().zip(&slots).map(|((series, _), slot)| {
                         count += 1;
                         highest_id = highest_id.max(series.id);
@@ -188,36 +188,36 @@ impl<'m> Replay<'m> {
             (scanned, failed)
         });
         let done = scanned.len();
-        let mut runs = Vec::with_capacity(noted.into_inner());
+        // In the order of the log within a place.
+        let mut runs: BTreeMap<Place, Vec<Run<'_>>> = BTreeMap::new();
         let mut rest = Vec::new();
         for (scanned, failures) in scanned {
-            runs.extend(scanned.runs);
+            for run in scanned.runs {
+                runs.entry(run.place).or_default().push(run);
+            }
             rest.extend(scanned.rest);
             self.orphaned += scanned.orphaned;
             self.highest_id = self.highest_id.max(scanned.highest_id);
             failed.extend(failures);
         }
-        // Keeps the order of the log within a stretch.
-        runs.sort_by_key(|run| run.place);
         self.restore_samples(&runs);
         rest.into_iter().for_each(|rest| self.restore_rest(rest, is_headlog));
         done
     }
 
-    fn restore_samples(&mut self, runs: &[Run<'_>]) {
+    fn restore_samples(&mut self, runs: &BTreeMap<Place, Vec<Run<'_>>>) {
         let mut shards: Vec<_> = self.heads.iter().map(|head| head.lock_shards()).collect();
         let mut stretches: Vec<Vec<Stretch<'_>>> =
             shards.iter_mut().zip(&self.heads).map(|(shards, head)| head.stretches(shards)).collect();
-        let by_place: Vec<&[Run<'_>]> = runs.chunk_by(|a, b| a.place == b.place).collect();
         // From the back, so that taking one moves no other.
-        let mut work: Vec<_> = by_place
-            .into_iter()
+        let mut work: Vec<_> = runs
+            .iter()
             .rev()
-            .map(|runs| {
-                let Place { head, stretch } = runs[0].place;
-                stretches[head].truncate(stretch as usize + 1);
-                let stretch = stretches[head].pop().expect("a place is a stretch that the head has");
-                Mutex::new(Some((stretch, runs)))
+            .map(|(Place { head, stretch }, runs)| {
+                let stretches = &mut stretches[*head];
+                stretches.truncate(*stretch as usize + 1);
+                let stretch = stretches.pop().expect("a place is a stretch that the head has");
+                Mutex::new(Some((*head, stretch, runs)))
             })
             .collect();
         work.reverse();
@@ -227,10 +227,10 @@ impl<'m> Replay<'m> {
             work.len(),
             || true,
             |task| match work[task].lock().take() {
-                Some((mut stretch, runs)) => {
+                Some((head, mut stretch, runs)) => {
                     let before = stretch.weight();
                     let restored = restore_runs(&mut stretch, runs, ids);
-                    heads[runs[0].place.head].account(stretch.weight() - before);
+                    heads[head].account(stretch.weight() - before);
                     restored
                 }
                 None => 0,
