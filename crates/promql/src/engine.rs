@@ -23,7 +23,7 @@ pub use value::{MatrixSeries, Value, VectorSample};
 
 use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
-use crate::eval::{Account, Evaluated, Evaluator, Profile, Query, Series, Steps, as_matrix, prepare};
+use crate::eval::{Account, Evaluated, Evaluator, Missing, Profile, Query, Series, Steps, as_matrix, prepare};
 use crate::parser::{ParseOptions, parse};
 
 /// How queries are read and evaluated. The default evaluates as Prometheus does without feature flags, and reads the whole
@@ -205,6 +205,7 @@ impl Engine {
             lookback_ms: ctx.lookback_delta_ms.filter(|l| *l > 0).unwrap_or(self.options.lookback_delta_ms),
             account: Account::new(self.options.max_samples, self.options.memory.open()),
             progress: &ctx.progress,
+            missing: Missing::default(),
             profile: profile.as_ref(),
         };
         timings.prepare = prepare_begin.elapsed();
@@ -223,7 +224,8 @@ impl Engine {
         timings.eval_total = prepare_begin.elapsed();
         timings.total = begin.elapsed();
         let stats = QueryStats::collect(&evaluator.stats, steps, query.account.peak(), ctx.per_step_stats, timings);
-        let annotations = evaluator.notes;
+        let mut annotations = evaluator.notes;
+        query.missing.tell(&mut annotations);
         let reservation = query.account.into_reservation();
         let explain = profile.and_then(Profile::finish).map(Box::new);
         Ok(QueryResult { value, annotations, stats, explain, reservation })

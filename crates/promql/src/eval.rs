@@ -14,6 +14,7 @@ mod float_columns;
 mod grouping;
 mod info;
 mod matching;
+mod missing;
 mod prepare;
 mod profile;
 mod range_call;
@@ -32,6 +33,7 @@ use model::{SeriesSource, Tenant};
 
 pub(crate) use account::{Account, Level, SampleStats};
 pub(crate) use finish::drop_reserved;
+pub(crate) use missing::Missing;
 pub(crate) use prepare::prepare;
 pub(crate) use profile::Profile;
 pub(crate) use series::{SERIES_BYTES, Series, Steps, is_present};
@@ -60,6 +62,8 @@ pub(crate) struct Query<'q> {
     pub(crate) lookback_ms: i64,
     pub(crate) account: Account,
     pub(crate) progress: &'q Progress,
+    /// What selections say is missing from them.
+    pub(crate) missing: Missing,
     /// Where the query is to be explained.
     pub(crate) profile: Option<&'q Profile>,
 }

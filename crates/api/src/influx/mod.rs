@@ -130,8 +130,7 @@ fn answer(tenant: &Tenant, dialect: Dialect, outcome: &Outcome) -> Response {
         warn!(%tenant, %failure, "lines could not be stored");
         let (status, wait) = match failure {
             AppendError::OverBudget { retry_after_s } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after_s)),
-            AppendError::Closed => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER_S)),
-            AppendError::Log(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+            AppendError::Closed | AppendError::Log(_) => (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER_S)),
         };
         return error(dialect, status, wait, &failure.to_string());
     }

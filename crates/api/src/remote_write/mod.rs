@@ -261,7 +261,7 @@ fn answer_failure(receiver: &RemoteWrite, tenant: &Tenant, failure: &Failure) ->
         Failure::Body(BodyFault::Read(ReadFault::OverBudget)) => ("over_budget", unavailable(RETRY_AFTER_S)),
         Failure::Sink(AppendError::OverBudget { retry_after_s }) => ("over_budget", unavailable(*retry_after_s)),
         Failure::Sink(AppendError::Closed) => ("closed", unavailable(RETRY_AFTER_S)),
-        Failure::Sink(AppendError::Log(_)) => ("log", text(StatusCode::INTERNAL_SERVER_ERROR, failure)),
+        Failure::Sink(AppendError::Log(_)) => ("log", unavailable(RETRY_AFTER_S)),
         Failure::Body(_) | Failure::Wire(..) | Failure::Table(_) => {
             ("malformed", text(StatusCode::BAD_REQUEST, failure))
         }

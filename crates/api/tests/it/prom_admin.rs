@@ -65,6 +65,29 @@ async fn series_are_deleted_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_says_what_is_missing_from_it() {
+    let mut store = None;
+    let app = App::with(|parts| {
+        parts.source = parts.store.clone();
+        store = Some(parts.store.clone());
+    });
+    let store = store.unwrap();
+    let mut batch = WriteBatch::default();
+    batch.push(Labels::from_pairs([("__name__", "up")]), None, Sample::float(Timestamp(NOW - 60_000), 1.0));
+    store.append(batch).await.unwrap();
+    store.flush().unwrap();
+    let block = std::fs::read_dir(app.dir().join("blocks")).unwrap().next().unwrap().unwrap().path();
+    let bytes: Vec<u8> = std::fs::read(&block).unwrap().into_iter().map(|byte| !byte).collect();
+    std::fs::write(&block, bytes).unwrap();
+    for query in ["up", "sum(rate(up[10m]))", "up[10m]", "timestamp(up)", "max_over_time(up[10m:1m])"] {
+        let query: String = form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let answer = app.get(&format!("/api/v1/query?query={query}")).await.json();
+        let warning = answer["warnings"][0].as_str().unwrap_or_else(|| panic!("{query}: {answer}"));
+        assert!(warning.contains("data is missing from the answer: block "), "{warning}");
+    }
+}
+
+#[tokio::test]
 async fn upkeep_under_the_names_of_victoriametrics() {
     let (app, store) = app().await;
     let call = |path: &'static str| app.send(request("POST", path).body(Body::empty()).unwrap());

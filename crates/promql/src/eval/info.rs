@@ -78,7 +78,7 @@ impl Evaluator<'_> {
             projection: None,
             memory: Some(query.account.reservation()),
         };
-        let set = query.source.select(&request)?;
+        let set = query.missing.listen(query.source.select(&request)?);
         let mut found = Vec::new();
         let mut buffer = model::SampleBuffer::default();
         for index in 0..set.len() {

@@ -149,10 +149,12 @@ impl<'q> Query<'q> {
             projection,
             memory: Some(self.account.reservation()),
         };
-        let Some(profile) = self.profile else { return Ok(self.source.select(&request)?) };
         let since = Instant::now();
-        let set = self.source.select(&request)?;
-        Ok(profile.watch(set, selector, &request, since.elapsed()))
+        let set = self.missing.listen(self.source.select(&request)?);
+        Ok(match self.profile {
+            Some(profile) => profile.watch(set, selector, &request, since.elapsed()),
+            None => set,
+        })
     }
 }
 

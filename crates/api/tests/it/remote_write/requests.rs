@@ -527,7 +527,7 @@ async fn a_store_that_cannot_take_more_is_retried() {
     for (failure, status, retry, text) in [
         (AppendError::OverBudget { retry_after_s: 7 }, 503, Some("7"), "over its memory budget"),
         (AppendError::Closed, 503, Some("5"), "the store is closed"),
-        (AppendError::Log("disk full".into()), 500, None, "write-ahead log: disk full"),
+        (AppendError::Log("disk full".into()), 503, Some("5"), "write-ahead log: disk full"),
     ] {
         receiver.sink.0.lock().failure = Some(failure);
         let answer = receiver.send(post_v2(&message)).await;
