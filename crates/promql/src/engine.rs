@@ -194,7 +194,7 @@ impl Engine {
         let kind = parsed.value_type();
         let plan = to_plan(&parsed)?;
         let timeout = ctx.timeout.map_or(self.options.timeout, |t| t.min(self.options.timeout));
-        let profile = ctx.explain.then(Profile::default);
+        let (profile, missing) = (ctx.explain.then(Profile::default), Missing::default());
         let query = Query {
             text,
             source,
@@ -205,7 +205,7 @@ impl Engine {
             lookback_ms: ctx.lookback_delta_ms.filter(|l| *l > 0).unwrap_or(self.options.lookback_delta_ms),
             account: Account::new(self.options.max_samples, self.options.memory.open()),
             progress: &ctx.progress,
-            missing: Missing::default(),
+            missing: &missing,
             profile: profile.as_ref(),
         };
         timings.prepare = prepare_begin.elapsed();
@@ -225,7 +225,7 @@ impl Engine {
         timings.total = begin.elapsed();
         let stats = QueryStats::collect(&evaluator.stats, steps, query.account.peak(), ctx.per_step_stats, timings);
         let mut annotations = evaluator.notes;
-        query.missing.tell(&mut annotations);
+        missing.tell(&mut annotations);
         let reservation = query.account.into_reservation();
         let explain = profile.and_then(Profile::finish).map(Box::new);
         Ok(QueryResult { value, annotations, stats, explain, reservation })

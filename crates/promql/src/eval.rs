@@ -63,7 +63,7 @@ pub(crate) struct Query<'q> {
     pub(crate) account: Account,
     pub(crate) progress: &'q Progress,
     /// What selections say is missing from them.
-    pub(crate) missing: Missing,
+    pub(crate) missing: &'q Missing,
     /// Where the query is to be explained.
     pub(crate) profile: Option<&'q Profile>,
 }
