@@ -25,7 +25,7 @@ const SMALLEST: u64 = 128 << 20;
 const RESERVE: u64 = 48 << 20;
 const RESERVE_SHARE: f64 = 0.2;
 /// Where the process takes more than this share of the budget, nobody gets more until it takes less.
-const MARK_SHARE: f64 = 0.84;
+const MARK_SHARE: f64 = 0.8;
 
 /// Shares of the budget, in bytes. What they leave is the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -139,7 +139,7 @@ struct Refusals {
 
 /// So much each may have however much the process has: what is kept for good may lie beyond the mark for long, and small
 /// questions, such as those that tell why, must be answered all the same.
-const SMALL: usize = 1 << 20;
+const SMALL: usize = 4 << 20;
 
 /// Memory that many share, in bytes as they count them.
 #[derive(Debug)]

@@ -160,7 +160,7 @@ async fn where_the_process_is_at_its_budget_every_door_says_so() {
         }
     }
     assert_eq!(app.get("/api/v1/query?query=vector(1)").await.status, 200, "small questions are answered");
-    let answer = app.get("/api/v1/query?query=count_over_time(vector(1)[2d:1s])").await;
+    let answer = app.get("/api/v1/query?query=count_over_time(vector(1)[5d:1s])").await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("2")), "{}", answer.text());
     let metrics = app.get("/metrics").await.text();
     assert!(metrics.contains("afferent_query_memory_refusals_total{reason=\"process\"} 1\n"), "{metrics}");
