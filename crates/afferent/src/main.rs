@@ -32,6 +32,9 @@ fn main() -> ExitCode {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return fail("the TLS provider was installed twice");
     }
+    if let Command::Serve(args) = &cli.command {
+        memory::prepare_allocator(args.memory);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(format_args!("cannot start worker threads: {error}")),

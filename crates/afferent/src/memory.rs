@@ -8,6 +8,15 @@ use model::Resident;
 use nix::sys::resource::{Resource, getrlimit};
 use tracing::{info, warn};
 
+/// A pool of the allocator for each so many bytes of the budget.
+#[cfg(target_env = "gnu")]
+const BYTES_PER_ARENA: u64 = 256 << 20;
+/// Bytes that a pool keeps free at its end.
+#[cfg(target_env = "gnu")]
+const KEPT_FREE: libc::c_int = 1 << 20;
+/// From so many bytes on, memory is asked of the system for itself, and goes back when it is free.
+#[cfg(target_env = "gnu")]
+const MAPPED_ALONE: libc::c_int = 4 << 20;
 /// Bytes of a page, which `/proc/self/statm` counts in.
 const PAGE: u64 = 4096;
 /// More is of no use to requests under way.
@@ -48,13 +57,7 @@ pub(crate) struct Budget {
 impl Budget {
     /// Divides the budget that was asked for, or a share of what this process may have, and says so in the log.
     pub(crate) fn of(asked: Option<u64>) -> Budget {
-        let (total, reason) = match asked {
-            Some(bytes) => (bytes, "as asked for".to_owned()),
-            None => {
-                let (available, source) = available(Path::new("/"), address_space());
-                ((available as f64 * DEFAULT_SHARE) as u64, format!("60 % of {available} bytes ({source})"))
-            }
-        };
+        let (total, reason) = whole(asked);
         let budget = Budget::divide(total);
         if total < SMALLEST {
             warn!(total, smallest = SMALLEST, "the memory budget is too small to be kept");
@@ -86,6 +89,36 @@ impl Budget {
     }
 }
 
+/// The budget, and where it comes from.
+fn whole(asked: Option<u64>) -> (u64, String) {
+    match asked {
+        Some(bytes) => (bytes, "as asked for".to_owned()),
+        None => {
+            let (available, source) = available(Path::new("/"), address_space());
+            ((available as f64 * DEFAULT_SHARE) as u64, format!("60 % of {available} bytes ({source})"))
+        }
+    }
+}
+
+/// Tells the allocator of the C library how much it may keep free, in proportion to the budget; before the first thread starts. It
+/// has pools for up to eight times as many threads as there are cores, and each keeps up to 64 MiB of what it has once had: a
+/// process that lives on 150 MiB was seen at 250.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)] // the C library has no safe way to say it
+pub(crate) fn prepare_allocator(asked: Option<u64>) {
+    let (total, _) = whole(asked);
+    let arenas = (total / BYTES_PER_ARENA).clamp(2, 256) as libc::c_int;
+    for (what, value) in
+        [(libc::M_ARENA_MAX, arenas), (libc::M_TRIM_THRESHOLD, KEPT_FREE), (libc::M_MMAP_THRESHOLD, MAPPED_ALONE)]
+    {
+        // SAFETY: `mallopt` takes no pointer, and no other thread is there yet. What it does not know it refuses.
+        unsafe { libc::mallopt(what, value) };
+    }
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn prepare_allocator(_: Option<u64>) {}
+
 /// What the process has of the machine's memory, in bytes.
 fn resident_bytes() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/statm").ok()?;
@@ -93,8 +126,7 @@ fn resident_bytes() -> Option<u64> {
     Some(pages * PAGE)
 }
 
-/// Gives back to the system what the allocator keeps free. The C library keeps it for each thread that asked for memory: without
-/// this a process that lives on 150 MiB was seen at 237 MiB after many queries.
+/// Gives back to the system what the allocator keeps free.
 #[cfg(target_env = "gnu")]
 #[allow(unsafe_code)] // the C library has no safe way to say it
 fn give_back() {
