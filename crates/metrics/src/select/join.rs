@@ -125,6 +125,9 @@ impl Joined {
 
     /// Adds the series of the head: those that no block has come last, in the order of their creation.
     fn add_head(&mut self, mut in_head: Vec<HeadSeries>) {
+        if in_head.is_empty() {
+            return;
+        }
         let places: HashMap<SeriesHash, u32> =
             (0_u32..).zip(&self.entries).map(|(place, entry)| (entry.identity, place)).collect();
         in_head.retain(|series| match places.get(&series.identity) {

@@ -206,9 +206,8 @@ impl SeriesSet for Selection {
         if entry.slot != NONE {
             self.read_head(entry.slot, range, out)?;
         }
-        let is_one_row = entry.slot == NONE && entry.sources().len() == 1;
-        // Blocks come in the order of writing, and so before the head: what was written first wins.
-        if !is_one_row {
+        // A row is in order by itself. Blocks come in the order of writing, and so before the head: what was written first wins.
+        if entry.slot != NONE || sources.len() > 1 {
             merge::normalise(out, begin);
         }
         Ok(())
@@ -221,9 +220,8 @@ impl SeriesSet for Selection {
             && range.contains(Timestamp(time))
         {
             // Imported blocks may hold what is newer, and blocks from before a restart what was written first.
-            let ends =
-                self.sources[entry.sources()].iter().map(|s| self.blocks[s.block as usize].block.entry().range.end);
-            if ends.into_iter().all(|end| end.ms() < time) {
+            let is_older = |source: &Source| self.blocks[source.block as usize].block.entry().range.end.ms() < time;
+            if self.sources[entry.sources()].iter().all(is_older) {
                 out.push_float(time, value);
                 return Ok(());
             }
