@@ -1,5 +1,5 @@
-//! The vocabulary that every other crate speaks: labels, matchers, samples, histograms, time, tenants, and the two
-//! doors between producers, stores and query languages ([`SeriesSource`], [`SampleSink`]).
+//! The vocabulary that every other crate speaks: labels, matchers, samples, histograms, time, tenants, and the
+//! doors between producers, stores and query languages ([`SeriesSource`], [`SampleSink`], [`LogSource`], [`LogSink`]).
 //!
 //! It knows no I/O, no runtime, no file format and no protocol. Types here are plain data with the field's names.
 
@@ -8,6 +8,8 @@ pub mod duration;
 pub mod float;
 pub mod histogram;
 mod labels;
+mod log_sink;
+mod log_source;
 mod matcher;
 mod memory;
 mod metadata;
@@ -21,6 +23,10 @@ mod time;
 pub use aggregate::Aggregate;
 pub use histogram::{BucketSpan, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram};
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_legacy_label_name, is_valid_legacy_metric_name};
+pub use log_sink::{LogBatch, LogEntry, LogFuture, LogRejectReason, LogRejection, LogReport, LogSink};
+pub use log_source::{
+    ABSENT, Column, LineFormat, Lines, LogPage, LogRequest, LogSource, NamedColumn, NanoRange, PageInfo, StreamSet,
+};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use memory::{Held, MemoryError, MemoryPool, Reservation, Resident};
 pub use metadata::{Metadata, MetricType};
