@@ -98,6 +98,9 @@ fn unpack(packed: &[u8], width: u32, count: usize, run: &mut impl FnMut(u32, usi
     }
 }
 
+/// Codes that are compared at once.
+const CHUNK: usize = 128;
+
 /// A small number for each row of a column chunk.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Codes {
@@ -181,6 +184,21 @@ impl Codes {
         }
     }
 
+    /// Looks at the codes of the rows of `ranges` until `test` accepts one; equal neighbours may be looked at once.
+    pub(super) fn any(&self, ranges: &[(u32, u32)], mut test: impl FnMut(u32) -> bool) -> bool {
+        let mut ranges = ranges.iter().map(|(from, to)| *from as usize..*to as usize);
+        match self {
+            Codes::Runs { ends, codes } => ranges.any(|range| {
+                let first = ends.partition_point(|end| *end as usize <= range.start);
+                let after = ends.partition_point(|end| (*end as usize) < range.end);
+                codes[first..(after + 1).min(codes.len())].iter().any(|code| test(*code))
+            }),
+            Codes::Bytes(codes) => ranges.any(|range| codes[range].iter().any(|code| test((*code).into()))),
+            Codes::Shorts(codes) => ranges.any(|range| codes[range].iter().any(|code| test((*code).into()))),
+            Codes::Words(codes) => ranges.any(|range| codes[range].iter().any(|code| test(*code))),
+        }
+    }
+
     /// Cuts those rows out of sorted `ranges` whose code `keep` does not accept.
     pub(super) fn retain(&self, ranges: &[(u32, u32)], keep: impl Fn(u32) -> bool) -> Vec<(u32, u32)> {
         let mut out: Vec<(u32, u32)> = Vec::new();
@@ -195,9 +213,15 @@ impl Codes {
             push: &mut impl FnMut(u32, u32),
         ) {
             for &(from, to) in ranges {
-                for (row, code) in (from..to).zip(&codes[from as usize..to as usize]) {
-                    if keep((*code).into()) {
-                        push(row, row + 1);
+                for (chunk, codes) in (0..).zip(codes[from as usize..to as usize].chunks(CHUNK)) {
+                    // Most chunks have none, which is seen at a glance.
+                    if !codes.iter().fold(false, |any, code| any | keep((*code).into())) {
+                        continue;
+                    }
+                    for (row, code) in (from + chunk * CHUNK as u32..).zip(codes) {
+                        if keep((*code).into()) {
+                            push(row, row + 1);
+                        }
                     }
                 }
             }
@@ -248,6 +272,10 @@ mod tests {
             prop_assert_eq!(found, flat.iter().copied().step_by(3).collect::<Vec<_>>());
             let ranges = [(0, rows / 3), (rows / 2, rows)];
             let kept = codes.retain(&ranges, |c| c.is_multiple_of(2));
+            let mut seen = std::collections::BTreeSet::new();
+            prop_assert!(!codes.any(&ranges, |c| !seen.insert(c) && c == u32::MAX));
+            let there = ranges.iter().flat_map(|r| r.0..r.1).map(|row| flat[row as usize]).collect();
+            prop_assert_eq!(seen, there);
             let kept: Vec<u32> = kept.into_iter().flat_map(|(a, b)| a..b).collect();
             let wanted: Vec<u32> = ranges.iter().flat_map(|r| r.0..r.1).filter(|r| flat[*r as usize].is_multiple_of(2)).collect();
             prop_assert_eq!(kept, wanted);

@@ -1,6 +1,5 @@
 //! Finding rows by their labels, and what rows say of themselves.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use model::{Labels, METRIC_NAME, MatchOp, Matcher, Metadata, MetricType, Project
 
 use super::cache::Kind;
 use super::layout::Layout;
+use super::listing::GroupRanges;
 use super::page::Page;
 use super::{Block, SeriesHash};
 use crate::bytes::Damaged;
@@ -16,8 +16,18 @@ impl Block {
     /// Sorted numbers of the rows that satisfy all matchers and may have samples in `range`.
     pub(crate) fn matching(&self, matchers: &[Matcher], range: TimeRange) -> io::Result<Vec<u32>> {
         let mut rows = Vec::new();
+        for part in self.matching_ranges(matchers, range)? {
+            let first = self.layout()?.groups[part.group].first_row;
+            rows.extend(part.ranges.iter().flat_map(|(from, to)| first + from..first + to));
+        }
+        Ok(rows)
+    }
+
+    /// The same rows, as ranges.
+    pub(crate) fn matching_ranges(&self, matchers: &[Matcher], range: TimeRange) -> io::Result<Vec<GroupRanges>> {
+        let mut found = Vec::new();
         if !self.entry().range.overlaps(&range) {
-            return Ok(rows);
+            return Ok(found);
         }
         // The metric name is all runs, and equality is decided by one look into the dictionary.
         let mut matchers: Vec<&Matcher> = matchers.iter().collect();
@@ -48,9 +58,9 @@ impl Block {
             if group.times.1 > range.end.ms() {
                 ranges = self.numbers(at, columns.min_time)?.matching(&ranges, |min| min <= range.end.ms());
             }
-            rows.extend(ranges.iter().flat_map(|(from, to)| group.first_row + from..group.first_row + to));
+            found.push(GroupRanges { group: at, ranges });
         }
-        Ok(rows)
+        Ok(found)
     }
 
     /// Row groups that hold some of the given sorted rows, with those rows' places in the group.
@@ -156,65 +166,6 @@ impl Block {
             }
         }
         Ok(out)
-    }
-
-    /// Sorted names of the labels that the given sorted rows have; all rows where none are given.
-    pub(crate) fn label_names(&self, rows: Option<&[u32]>) -> io::Result<Vec<String>> {
-        let layout = self.layout()?;
-        let mut names = BTreeSet::new();
-        for (group, places) in self.groups_of(rows)? {
-            for (name, column) in &layout.labels {
-                if names.contains(&**name) || self.is_empty(group, *column) {
-                    continue;
-                }
-                let texts = self.texts(group, *column)?;
-                let mut is_used = places.is_none() && texts.values.len() > 0;
-                if let Some(places) = &places {
-                    texts.codes.for_rows(places.iter().copied(), |code| is_used |= code != 0);
-                }
-                if is_used {
-                    names.insert(name.to_string());
-                }
-            }
-            let Some(rest) = self.rest(group)? else { continue };
-            match &places {
-                None => names.extend(rest.names().iter().map(str::to_owned)),
-                Some(places) => {
-                    for (name, _) in places.iter().flat_map(|place| rest.of_row(*place)) {
-                        if !names.contains(name) {
-                            names.insert(name.to_owned());
-                        }
-                    }
-                }
-            }
-        }
-        Ok(names.into_iter().collect())
-    }
-
-    /// Sorted values of a label among the given sorted rows; among all rows where none are given.
-    pub(crate) fn label_values(&self, name: &str, rows: Option<&[u32]>) -> io::Result<Vec<String>> {
-        let mut values = BTreeSet::new();
-        for (group, places) in self.groups_of(rows)? {
-            let Some(column) = self.label(group, name)? else { continue };
-            let mut used = vec![places.is_none(); column.values.len() + 1];
-            if let Some(places) = &places {
-                column.codes.for_rows(places.iter().copied(), |code| used[code as usize] = true);
-            }
-            let found = (1..used.len()).filter(|code| used[*code]).filter_map(|code| column.value(code as u32));
-            values.extend(found.map(str::to_owned));
-        }
-        Ok(values.into_iter().collect())
-    }
-
-    /// Row groups and the places of the given rows in them; `None` where all rows are meant.
-    fn groups_of(&self, rows: Option<&[u32]>) -> io::Result<Vec<(usize, Option<Vec<usize>>)>> {
-        let Some(rows) = rows else {
-            return Ok((0..self.layout()?.groups.len()).map(|group| (group, None)).collect());
-        };
-        let by_group = self.by_group(rows)?.into_iter();
-        Ok(by_group
-            .map(|(group, first, rows)| (group, Some(rows.iter().map(|row| (row - first) as usize).collect())))
-            .collect())
     }
 
     /// What a row's metric family says of itself, if that was known.

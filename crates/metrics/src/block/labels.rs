@@ -40,6 +40,16 @@ impl Values {
         Ok(values)
     }
 
+    /// Those at some places.
+    pub(super) fn only(&self, places: &[u32]) -> Values {
+        let mut some = Sorted::default();
+        for at in places {
+            some.text.push_str(self.get(*at));
+            some.ends.push(some.text.len() as u32);
+        }
+        Values(Arc::new(some))
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.0.ends.len()

@@ -20,6 +20,7 @@ mod find;
 mod group;
 mod labels;
 mod layout;
+mod listing;
 pub(crate) mod order;
 mod page;
 mod payload;
@@ -37,6 +38,7 @@ pub(crate) use blocks::catalogue::BlockEntry;
 pub(crate) use cache::Caches;
 pub(crate) use cursor::{Cursor, CursorRow};
 pub(crate) use layout::read_entry;
+pub(crate) use listing::GroupRanges;
 pub(crate) use reader::Block;
 pub(crate) use writer::{BlockWriter, WriterOptions};
 

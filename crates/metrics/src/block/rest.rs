@@ -149,12 +149,19 @@ impl Rest {
     pub(super) fn column(&self, name: &str) -> LabelColumn {
         let key = self.keys.find(name);
         let mut codes = vec![0; self.starts.len() - 1];
+        let mut is_used = vec![false; self.values.len()];
         for (row, code) in codes.iter_mut().enumerate() {
             let mut entries = self.starts[row] as usize..self.starts[row + 1] as usize;
             if let Some(at) = entries.find(|at| Some(self.key_codes[*at]) == key) {
                 *code = self.value_codes[at] + 1;
+                is_used[self.value_codes[at] as usize] = true;
             }
         }
-        LabelColumn { values: self.values.clone(), codes: Codes::new(codes) }
+        // The dictionary has the values of all labels; a column has its own.
+        let used: Vec<u32> = (0..self.values.len() as u32).filter(|at| is_used[*at as usize]).collect();
+        for code in codes.iter_mut().filter(|code| **code > 0) {
+            *code = used.partition_point(|at| *at + 1 < *code) as u32 + 1;
+        }
+        LabelColumn { values: self.values.only(&used), codes: Codes::new(codes) }
     }
 }

@@ -101,7 +101,7 @@ pub(super) fn run(bench: &Bench<'_>, job: &Job) -> io::Result<Done> {
 fn label_names(view: &View, inputs: &[u64]) -> io::Result<Vec<String>> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for block in view.blocks.iter().filter(|block| inputs.contains(&block.entry().id)) {
-        match block.label_names(None) {
+        match block.all_ranges().and_then(|rows| block.label_names(&rows)) {
             Ok(names) => names.into_iter().for_each(|name| *counts.entry(name).or_default() += 1),
             Err(error) if crate::shelf::is_damage(&error) => {}
             Err(error) => return Err(error),

@@ -1,6 +1,6 @@
 //! Lists: label names and values, series, exemplars, metadata.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{
@@ -12,7 +12,7 @@ use super::found::{in_block, in_blocks, in_head};
 use super::join::{self, Entry, NONE};
 use super::{ENTRY_BYTES, Reader, Wanted, labels};
 use crate::SeriesExemplars;
-use crate::block::Block;
+use crate::block::{Block, GroupRanges};
 use crate::head::{Head, PART_SUFFIXES, Stored};
 
 /// What an answer takes besides its text, in a list that is sorted.
@@ -41,48 +41,56 @@ fn take(request: &LabelRequest<'_>, text_bytes: usize) -> Result<(), SourceError
     Ok(request.memory.map_or(Ok(()), |memory| memory.take(text_bytes + ANSWER_BYTES))?)
 }
 
-/// Adds texts that are not there yet.
+/// Adds texts; some may be there already.
 fn add(
     request: &LabelRequest<'_>,
-    texts: impl IntoIterator<Item = impl AsRef<str>>,
-    found: &mut BTreeSet<String>,
+    texts: impl IntoIterator<Item = impl Into<String>>,
+    found: &mut Vec<String>,
 ) -> Result<(), SourceError> {
     for text in texts {
-        if !found.contains(text.as_ref()) {
-            take(request, text.as_ref().len())?;
-            found.insert(text.as_ref().to_owned());
-        }
+        let text = text.into();
+        take(request, text.len())?;
+        found.push(text);
     }
     Ok(())
+}
+
+/// The texts in order, each once. They come in a few sorted runs, which this sort makes use of.
+fn sorted(mut found: Vec<String>, limit: usize) -> Vec<String> {
+    found.sort();
+    found.dedup();
+    limited(found.into_iter(), limit)
 }
 
 fn limited<T>(list: impl Iterator<Item = T>, limit: usize) -> Vec<T> {
     list.take(if limit == 0 { usize::MAX } else { limit }).collect()
 }
 
-/// Adds to a list what each block has: of all its rows, or of those that the request is about.
+/// Adds to a list what the rows of each block have that the request is about.
 fn from_blocks(
     reader: &Reader,
     request: &LabelRequest<'_>,
-    list: impl Fn(&Block, Option<&[u32]>) -> std::io::Result<Vec<String>>,
-    found: &mut BTreeSet<String>,
+    list: impl Fn(&Block, &[GroupRanges]) -> std::io::Result<Vec<String>>,
+    found: &mut Vec<String>,
 ) -> Result<(), SourceError> {
+    let sets = sets(request);
     for block in reader.view.of(request.tenant, request.range) {
-        let range = block.entry().range;
-        let is_whole = request.range.start <= range.start && range.end <= request.range.end;
-        let listed = if request.matcher_sets.is_empty() && is_whole && reader.view.graves_of(block).next().is_none() {
-            reader.sound(block, list(block, None))?
-        } else {
-            let Some(rows) = in_block(reader, block, &sets(request), request.range)? else { continue };
-            reader.sound(block, list(block, Some(&rows.rows)))?
+        let has_graves = reader.view.graves_of(block).next().is_some();
+        let rows = match &sets[..] {
+            [set] if !has_graves => block.matching_ranges(set, request.range),
+            _ => match in_block(reader, block, &sets, request.range)? {
+                Some(rows) => block.ranges_of(&rows.rows),
+                None => continue,
+            },
         };
+        let listed = reader.sound(block, rows.and_then(|rows| list(block, &rows)))?;
         add(request, listed.unwrap_or_default(), found)?;
     }
     Ok(())
 }
 
 pub(crate) fn label_names(reader: &Reader, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     if let Some(head) = &reader.head {
         let set = in_index(head, request);
         let index = head.index.read();
@@ -90,7 +98,7 @@ pub(crate) fn label_names(reader: &Reader, request: &LabelRequest<'_>) -> Result
         add(request, names.map(|(symbol, _)| index.symbols.text(*symbol)), &mut found)?;
     }
     from_blocks(reader, request, |block, rows| block.label_names(rows), &mut found)?;
-    Ok(limited(found.into_iter(), request.limit))
+    Ok(sorted(found, request.limit))
 }
 
 pub(crate) fn label_values(
@@ -98,7 +106,7 @@ pub(crate) fn label_values(
     name: &str,
     request: &LabelRequest<'_>,
 ) -> Result<Vec<String>, SourceError> {
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     if let Some(head) = &reader.head {
         let set = in_index(head, request);
         let index = head.index.read();
@@ -107,7 +115,7 @@ pub(crate) fn label_values(
         add(request, values.map(|(symbol, _)| index.symbols.text(*symbol)), &mut found)?;
     }
     from_blocks(reader, request, |block, rows| block.label_values(name, rows), &mut found)?;
-    Ok(limited(found.into_iter(), request.limit))
+    Ok(sorted(found, request.limit))
 }
 
 pub(crate) fn series(reader: &Reader, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {

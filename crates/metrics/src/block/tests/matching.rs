@@ -53,11 +53,11 @@ proptest! {
         let mut names: Vec<String> = labels.iter().flat_map(|l| l.iter().map(|l| l.name.to_owned())).collect();
         names.sort();
         names.dedup();
-        prop_assert_eq!(block.label_names(Some(&found)).unwrap(), names);
+        prop_assert_eq!(block.label_names(&block.ranges_of(&found).unwrap()).unwrap(), names);
         let mut values: Vec<String> = labels.iter().filter_map(|l| l.get("a").map(str::to_owned)).collect();
         values.sort();
         values.dedup();
-        prop_assert_eq!(block.label_values("a", Some(&found)).unwrap(), values);
+        prop_assert_eq!(block.label_values("a", &block.ranges_of(&found).unwrap()).unwrap(), values);
     }
 }
 

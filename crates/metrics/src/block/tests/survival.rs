@@ -187,8 +187,8 @@ fn many_rows_become_row_groups_and_rare_labels_share_a_column() {
         block.read(*row, TimeRange::ALL, &mut out).unwrap();
         assert_eq!(exact(&out), exact(&written.samples));
     }
-    assert_eq!(block.label_names(None).unwrap().len(), 503);
-    assert_eq!(block.label_values("rare_499", None).unwrap(), ["1"]);
+    assert_eq!(block.label_names(&block.all_ranges().unwrap()).unwrap().len(), 503);
+    assert_eq!(block.label_values("rare_499", &block.all_ranges().unwrap()).unwrap(), ["1"]);
     let found = block.matching(&[model::Matcher::equal("rare_499", "1")], TimeRange::ALL).unwrap();
     assert_eq!(found.len(), 300);
     assert!(found.iter().all(|row| series[*row as usize].labels.get("rare_499") == Some("1")));
