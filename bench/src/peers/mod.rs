@@ -9,6 +9,7 @@ mod payload;
 mod queries;
 mod report;
 mod servers;
+mod shares;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -19,9 +20,10 @@ use clap::Args;
 use model::{Clock, SystemClock};
 
 use crate::{process, say};
-use payload::{Extent, INTERVAL_MS, Payloads};
+use payload::{Extent, Payloads};
 use queries::{Cost, Query};
 use servers::{Kind, Server};
+use shares::Share;
 
 /// Arguments of the `peers` workload.
 #[derive(Args, Clone, Debug)]
@@ -29,9 +31,12 @@ pub(crate) struct PeersArguments {
     /// Active series.
     #[arg(long, default_value_t = 100_000)]
     series: usize,
-    /// Minutes of 15 s scrapes.
+    /// Minutes of scrapes; from a day on, other queries are asked: `--minutes 43200 --interval 60 --series 1000` is 30 days.
     #[arg(long, default_value_t = 120)]
     minutes: u64,
+    /// Seconds between two scrapes.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(15..))]
+    interval: u32,
     /// A tenth of the series, a quarter of the time.
     #[arg(long, conflicts_with_all = ["series", "minutes"])]
     quick: bool,
@@ -69,15 +74,18 @@ struct Figures {
     bytes: u64,
     peak_of_queries: u64,
     costs: Vec<Cost>,
+    /// Where our own time goes, query by query; empty for others.
+    shares: Vec<Share>,
 }
 
 /// Runs the workload.
 pub(crate) fn run(arguments: &PeersArguments) -> anyhow::Result<()> {
     let (series, minutes) = if arguments.quick { (10_000, 30) } else { (arguments.series, arguments.minutes) };
-    let rounds = minutes * 60_000 / INTERVAL_MS as u64;
+    let interval = i64::from(arguments.interval) * 1000;
+    let rounds = minutes * 60_000 / interval as u64;
     // Whole minutes, so that steps fall alike on all servers.
     let now = SystemClock.now().ms() / 60_000 * 60_000;
-    let extent = Extent { series, rounds, start: now - rounds as i64 * INTERVAL_MS };
+    let extent = Extent { series, rounds, start: now - rounds as i64 * interval, interval };
     anyhow::ensure!(series >= 100 && rounds >= 8, "at least 100 series and 2 minutes are needed");
 
     let temporary = match &arguments.dir {
@@ -126,6 +134,7 @@ pub(crate) fn run(arguments: &PeersArguments) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&home)?;
     }
     say(&report::tables(&measured, &queries))?;
+    say(&shares::table(&measured))?;
     anyhow::ensure!(!failed, "not all servers could be measured");
     Ok(())
 }
@@ -162,6 +171,7 @@ fn measure(
     let bytes = server.compact()?;
     let compaction_cpu = process::cpu_time_of_all(&server.id())? - before;
     let costs = queries.iter().map(|query| queries::measure(&server, query)).collect::<anyhow::Result<_>>()?;
+    let shares = if kind == Kind::Afferent { shares::ask(&server, queries)? } else { Vec::new() };
     Ok(Figures {
         kind,
         samples: payloads.samples,
@@ -177,6 +187,7 @@ fn measure(
         bytes,
         peak_of_queries: process::peak_bytes(&server.id())?,
         costs,
+        shares,
     })
 }
 

@@ -16,8 +16,6 @@ use super::pause;
 use crate::generate::Generated;
 use crate::protobuf::{put_bytes, put_varint};
 
-/// Time between two scrapes of a series.
-pub(super) const INTERVAL_MS: i64 = 15_000;
 /// Series in a request, one sample each.
 pub(super) const BATCH: usize = 5_000;
 const CONNECTIONS: usize = 4;
@@ -32,12 +30,14 @@ pub(super) struct Extent {
     pub(super) rounds: u64,
     /// Begin of the first round, milliseconds since the epoch.
     pub(super) start: i64,
+    /// Milliseconds between two scrapes of a series; at least 15,000.
+    pub(super) interval: i64,
 }
 
 impl Extent {
     /// When the last sample lies behind, in milliseconds since the epoch.
     pub(super) fn end(self) -> i64 {
-        self.start + self.rounds as i64 * INTERVAL_MS
+        self.start + self.rounds as i64 * self.interval
     }
 }
 
@@ -79,7 +79,7 @@ impl Line {
 
     /// Appends what a scrape of the round finds; answers the number of samples.
     fn append(&self, extent: Extent, round: u64, out: &mut Vec<u8>) -> u64 {
-        let time = extent.start + round as i64 * INTERVAL_MS + self.series.offset_ms(round);
+        let time = extent.start + round as i64 * extent.interval + self.series.offset_ms(round);
         match self.series.restart(extent.rounds) {
             Some(restart) if round >= restart.at => {
                 let is_over = restart.replaced && round == restart.at;

@@ -1,4 +1,4 @@
-//! The twelve queries, what each costs a server, and what makes two answers the same.
+//! The queries, what each costs a server, and what makes two answers the same.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,12 @@ use crate::process;
 /// A query is repeated for about so long, in groups whose median counts.
 const TIME_FOR_A_QUERY: Duration = Duration::from_millis(1200);
 const GROUPS: usize = 5;
+const DAY_S: i64 = 86_400;
 
 /// A query by its name, as the path of a URL.
 pub(super) struct Query {
     pub(super) name: &'static str,
-    path: String,
+    pub(super) path: String,
     /// Whether rates are in it: VictoriaMetrics does not extrapolate as Prometheus does.
     has_rates: bool,
 }
@@ -82,7 +83,7 @@ impl Query {
     }
 }
 
-/// The queries over all data.
+/// The queries over all data: the twelve and two more, or others where it is a day or more.
 pub(super) fn queries(extent: Extent) -> Vec<Query> {
     let (start, end) = (extent.start / 1000, extent.end() / 1000);
     let one = Generated::address(extent.series / crate::generate::SERIES_PER_INSTANCE / 2);
@@ -105,6 +106,19 @@ pub(super) fn queries(extent: Extent) -> Vec<Query> {
         },
         has_rates: false,
     };
+    if end - start >= DAY_S {
+        let quantile = "histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket[1h])))";
+        return vec![
+            range("days_sum_by_job_rate_1h", "sum by (job) (rate(http_requests_total[1h]))", 3600),
+            range("days_hq99_1h", quantile, 3600),
+            range("days_avg_gauge_10m", "avg by (zone) (cpu_utilisation_percent)", 600),
+            range("days_max_over_time_1d", "max by (zone) (max_over_time(cpu_utilisation_percent[1d]))", 3600),
+            range("days_1_instance_rate_5m", &format!("rate(http_requests_total{one}[5m])"), 300),
+            instant("days_increase_of_all", &format!("sum(increase(http_requests_total[{}s]))", end - start)),
+        ];
+    }
+    let join =
+        "sum by (zone) (rate(http_requests_total[5m]) * on (instance) group_left (version) cpu_utilisation_percent)";
     let quantile = "histogram_quantile(0.99, sum by (le, service) (rate(http_request_duration_seconds_bucket[5m])))";
     vec![
         instant("instant_1_series", &format!("process_resident_memory_bytes{one}")),
@@ -119,6 +133,9 @@ pub(super) fn queries(extent: Extent) -> Vec<Query> {
         list("label_names", "labels", ""),
         list("series_1_instance", "series", &one),
         list("series_12k", "series", "http_requests_total"),
+        // What is not among the twelve.
+        range("range_sum_by_job_all_15s", "sum by (job) ({__name__=~\".+\"})", 15),
+        range("range_join_12k_60s", join, 60),
     ]
 }
 
