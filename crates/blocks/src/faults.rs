@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -53,6 +54,8 @@ struct State {
     generation: u64,
     /// Operations until the power goes.
     power_left: Option<u64>,
+    /// How long a sync takes.
+    sync_takes: Duration,
 }
 
 /// The failing disk. Clones share the same files.
@@ -136,6 +139,11 @@ impl FaultyDisk {
     /// Sets what goes wrong from now on.
     pub fn set_rates(&self, rates: FaultRates) {
         self.0.lock().rates = rates;
+    }
+
+    /// Lets every sync take so long from now on, as on a slow disk.
+    pub fn set_sync_time(&self, time: Duration) {
+        self.0.lock().sync_takes = time;
     }
 
     /// Leaves room for so many bytes; `None` for a disk without end.
@@ -240,6 +248,10 @@ impl WriteFile for FaultyFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        let takes = self.disk.lock().sync_takes;
+        if !takes.is_zero() {
+            std::thread::park_timeout(takes);
+        }
         let mut state = self.disk.lock();
         if state.generation != self.generation {
             return Err(injected("the power is off"));

@@ -270,8 +270,8 @@ impl Store {
 
     fn flush_holding(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
         maintenance.last_flush = Instant::now();
-        let heads = self.all_heads();
-        let result = maintenance.flusher.flush(self.places(&heads));
+        let rolled = self.wal.roll().map_err(std::io::Error::other);
+        let result = rolled.and_then(|wal_from| maintenance.flusher.flush(self.places(&self.all_heads()), wal_from));
         self.flush_is_pending.store(maintenance.flusher.is_pending(), Ordering::Relaxed);
         match result {
             Ok(flushed) => {

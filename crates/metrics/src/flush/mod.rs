@@ -1,6 +1,7 @@
 //! Moving samples from memory into blocks.
 //!
-//! 1. The log begins a new segment N. All that is in older segments is in the head by now.
+//! 1. The log begins a new segment N. All that is in older segments is in some head by now; the heads are listed after that,
+//!    because the first batch of a tenant makes one.
 //! 2. Definitions that are not in the head's own file are appended to it.
 //! 3. Every series seals its samples; they are written to a block of level 0, one for each tenant.
 //! 4. The blocks are committed together with the words "segments below N are in blocks".
@@ -65,10 +66,9 @@ impl Flusher {
         self.waiting_for.is_some()
     }
 
-    /// Flushes all heads.
-    pub(crate) fn flush(&mut self, places: Places<'_>) -> io::Result<Flushed> {
+    /// Flushes all heads. `wal_from` is the segment that the log had begun before they were listed.
+    pub(crate) fn flush(&mut self, places: Places<'_>, wal_from: u64) -> io::Result<Flushed> {
         let Places { heads, wal, shelf, epochs, .. } = places;
-        let wal_from = wal.roll().map_err(io::Error::other)?;
         let written = match self.write(places, wal_from) {
             Ok(written) => written,
             Err(error) => {

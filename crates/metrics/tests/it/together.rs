@@ -1,13 +1,14 @@
 //! Writers, readers, flushes and merges at the same time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use blocks::faults::FaultyDisk;
 use metrics::StoreOptions;
-use model::{Sample, SampleSink, TimeRange, Timestamp, WriteBatch};
+use model::{Sample, SampleSink, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch};
 
-use crate::support::{NOW, labels, open, options, read_all};
+use crate::support::{NOW, append, labels, open, options, read_all};
 
 const WRITERS: usize = 3;
 const ROUNDS: i64 = 150;
@@ -72,4 +73,43 @@ fn samples_stay_visible_while_they_move() {
         let expected: Vec<f64> = (0..ROUNDS).map(|r| r as f64).collect();
         assert_eq!(samples.values, expected);
     }
+}
+
+/// The first batch of a tenant comes at any moment of a flush, which removes the log that has it: until then it is in a block.
+#[test]
+fn the_first_samples_of_a_tenant_survive_a_flush_that_does_not_know_it_yet() {
+    const TENANTS: usize = 600;
+    let disk = FaultyDisk::new(1);
+    // So that a flush waits for the log, which is when a batch can slip in.
+    disk.set_sync_time(Duration::from_millis(1));
+    let (store, _) = open(&disk, options());
+    let left = AtomicUsize::new(WRITERS);
+    let tenants: Vec<Tenant> = (0..TENANTS).map(|n| Tenant::new(&format!("tenant-{n}")).unwrap()).collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while left.load(Ordering::Relaxed) > 0 {
+                store.flush().unwrap();
+            }
+        });
+        for mine in tenants.chunks(TENANTS.div_ceil(WRITERS)) {
+            let (store, left) = (&store, &left);
+            scope.spawn(move || {
+                for tenant in mine {
+                    let mut batch = WriteBatch { tenant: tenant.clone(), ..WriteBatch::default() };
+                    batch.push(labels("m", "a"), None, Sample::float(Timestamp(NOW), 1.0));
+                    append(store, batch).unwrap();
+                }
+                left.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+    });
+    disk.crash();
+    drop(store);
+    let (store, _) = open(&disk, options());
+    let is_there = |tenant: &&Tenant| {
+        let request = SelectRequest { tenant, matchers: &[], range: TimeRange::ALL, projection: None, memory: None };
+        store.select(&request).unwrap().len() == 1
+    };
+    let lost: Vec<&Tenant> = tenants.iter().filter(|tenant| !is_there(tenant)).collect();
+    assert!(lost.is_empty(), "{} of {TENANTS} tenants, such as {:?}", lost.len(), lost[0]);
 }
