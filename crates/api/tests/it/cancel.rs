@@ -77,6 +77,30 @@ async fn a_full_house_queues_then_refuses_and_recovers() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_query_answers_at_once_and_keeps_its_place_until_the_store_lets_go() {
+    let (app, has_entered, releaser) = stuck_app();
+    let running = tokio::spawn(app.router.clone().oneshot(query("")));
+    tokio::task::spawn_blocking(move || has_entered.recv()).await.unwrap().unwrap();
+    let list = || async { app.get("/api/afferent/v1/queries").await.json()["data"].clone() };
+    let id = list().await["queries"][0]["id"].as_str().unwrap().to_owned();
+    let kill = request("DELETE", &format!("/api/afferent/v1/queries/{id}")).body(Body::empty()).unwrap();
+    assert_eq!(app.send(kill).await.status, 200);
+
+    // The store is still stuck: the client has its answer, the query is on the list, and its place is taken.
+    assert_eq!(running.await.unwrap().unwrap().status().as_u16(), 499);
+    assert_eq!(list().await["queries"][0]["state"], "ending");
+    assert_eq!(app.send(query("&timeout=50ms")).await.json()["error"], "query timed out in query queue");
+
+    drop(releaser);
+    assert_eq!(app.send(query("")).await.status, 500, "the place is free, and the store says it was released");
+    while list().await["queries"].as_array().is_some_and(|queries| !queries.is_empty()) {
+        tokio::task::yield_now().await;
+    }
+    let metrics = app.get("/metrics").await.text();
+    assert!(metrics.contains("afferent_refused_queries_total{reason=\"queue_timeout\"} 1\n"), "{metrics}");
+}
+
 #[tokio::test]
 async fn failures_of_the_store_have_a_status() {
     let (app, _entered, _releaser) = stuck_app();

@@ -278,13 +278,14 @@ async fn slow_queries_are_logged_and_quick_ones_are_not() {
         "tenant=\"slow-tenant\"",
         "start_ms=1000000",
         "step_ms=15000",
-        "elapsed_s=0.0",
         "series=",
         "samples=",
         "outcome=\"error\"",
     ] {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
+    let elapsed = lines[0].split("elapsed_s=").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<f64>().ok());
+    assert!(elapsed.is_some_and(|seconds| seconds >= 0.03), "at least its time limit: {}", lines[0]);
     assert!(!logged.iter().any(|line| line.contains("the_quick_one")));
     let metrics = app.get("/metrics").await.text();
     assert!(metrics.contains("afferent_slow_queries_total 1\n"), "{metrics}");
