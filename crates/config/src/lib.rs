@@ -11,6 +11,7 @@ mod expand;
 mod http_client;
 mod limits;
 mod load;
+mod loki;
 mod prometheus;
 mod relabel;
 mod remote;
@@ -27,7 +28,11 @@ pub use http_client::{
     Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
 pub use limits::{LimitsConfig, TenantLimits};
-pub use load::{Loaded, expand_pattern, load, load_text, to_yaml};
+pub use load::{Loaded, expand_pattern, load, load_loki, load_loki_text, load_text, to_yaml};
+pub use loki::{
+    LokiCompactor, LokiConfig, LokiDeletion, LokiIngester, LokiLimits, LokiOtlp, LokiOtlpAction, LokiOtlpRule,
+    LokiRetention,
+};
 pub use prometheus::{
     ExemplarsConfig, GlobalConfig, OtlpConfig, PrometheusConfig, RetentionConfig, RuntimeConfig, StorageConfig,
     TracingClient, TracingCompression, TracingConfig, TranslationStrategy, TsdbConfig,

@@ -3,11 +3,15 @@
 mod discovery;
 mod http_client;
 mod limits;
+mod loki;
+mod loki_keys;
 mod relabel;
 mod remote;
 mod retention;
 mod scrape;
 mod sections;
+
+pub use loki::{load_loki, load_loki_text};
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

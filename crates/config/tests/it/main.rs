@@ -5,3 +5,4 @@
 mod cases;
 mod fuzz;
 mod loading;
+mod loki;
