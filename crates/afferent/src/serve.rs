@@ -172,6 +172,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
             resident: Some(resident),
         },
         retention_ms,
+        logs: None,
         data_dir: args.data.clone(),
     });
 

@@ -18,9 +18,9 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, federate, influx, notifications, openapi, otlp, prom_admin, prom_exemplars, prom_labels, prom_parse,
-    prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read, remote_write, search,
-    self_metrics, self_metrics_json, status_cardinality, status_store, ui,
+    admin, doors, elastic, federate, influx, log_routes, notifications, openapi, otlp, prom_admin, prom_exemplars,
+    prom_labels, prom_parse, prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read,
+    remote_write, search, self_metrics, self_metrics_json, status_cardinality, status_store, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -33,6 +33,8 @@ pub enum Door {
     Main,
     /// Prometheus' port 9090: `/` leads to the query page.
     Prometheus,
+    /// Loki's port 3100: `/` says what is there.
+    Loki,
 }
 
 /// The whole HTTP surface.
@@ -43,6 +45,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .nest("/internal", internal(&api))
         .merge(influx::routes(&api))
         .merge(pushgateway::routes(&api))
+        .merge(log_routes::routes(&api))
         .route(
             "/federate",
             form(get(federate::federate).post(federate::federate))
@@ -60,9 +63,11 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/-/ready", get(admin::ready).layer(from_fn_with_state(api.clone(), admin::require_ready)))
         .route("/-/reload", post(admin::reload).put(admin::reload).get(admin::only_post))
         .route("/-/quit", post(admin::quit).put(admin::quit).get(admin::only_post));
-    if door == Door::Prometheus {
-        root = root.route("/", get(ui::prometheus_root));
-    }
+    root = match door {
+        Door::Prometheus => root.route("/", get(ui::prometheus_root)),
+        Door::Loki => root.route("/", get(log_routes::loki_root)),
+        Door::Main => root.route("/", get(main_root)),
+    };
     let panics = api.parts.http_metrics.panics.clone();
     let compression = CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest);
     root.fallback(ui::fallback)
@@ -166,6 +171,14 @@ fn internal(api: &Arc<Api>) -> Router<Arc<Api>> {
 /// Adds the answer to a wrong method.
 fn form(routes: MethodRouter<Arc<Api>>) -> MethodRouter<Arc<Api>> {
     routes.fallback(wrong_method)
+}
+
+/// The application's page; senders of logs ask here whether this is Elasticsearch.
+async fn main_root(State(api): State<Arc<Api>>, request: Request) -> Response {
+    if api.logs.is_some() && elastic::is_client(request.headers()) {
+        return elastic::about().await;
+    }
+    ui::fallback(request).await
 }
 
 async fn wrong_method() -> Response {

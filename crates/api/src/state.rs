@@ -18,6 +18,8 @@ use crate::federate::FederationMetrics;
 use crate::gate::Gate;
 use crate::ingest::Intake;
 use crate::ingest::push_metrics::PushMetrics;
+use crate::log_intake::LogIntake;
+use crate::logs::{LogParts, Logs};
 use crate::memory::{MemoryLimits, QueryMemoryCollector};
 use crate::notifications::{self, Notifications};
 use crate::otlp::Otlp;
@@ -107,6 +109,8 @@ pub struct Parts {
     pub memory: MemoryLimits,
     /// How long samples are kept, in milliseconds.
     pub retention_ms: i64,
+    /// What there is for logs; `None` where the server keeps none.
+    pub logs: Option<LogParts>,
     /// Directory of the data.
     pub data_dir: PathBuf,
 }
@@ -124,6 +128,7 @@ pub struct Api {
     pub(crate) federation: FederationMetrics,
     pub(crate) remote_read: RemoteRead,
     pub(crate) pushgateway: Pushgateway,
+    pub(crate) logs: Option<Arc<Logs>>,
     pub(crate) started_at: Timestamp,
     readiness: AtomicU8,
 }
@@ -141,6 +146,11 @@ impl Api {
         otlp.register(&mut parts.registry);
         let pushes = PushMetrics::default();
         pushes.register(&mut parts.registry);
+        let logs = parts.logs.take().map(|logs| {
+            let log_intake = LogIntake::new(logs.sink, logs.config, intake.clone());
+            log_intake.register(&mut parts.registry);
+            Arc::new(Logs { intake: log_intake })
+        });
         let pushed = parts.data_dir.join("pushgateway");
         let pushgateway = Pushgateway::open(pushed, parts.clock.clone(), intake.clone(), pushes.clone());
         parts.notifications.register(&mut parts.registry);
@@ -161,6 +171,7 @@ impl Api {
             federation,
             remote_read,
             pushgateway,
+            logs,
             queries: Gate::new(concurrency),
             active_queries: ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query, query_log),
             lookups: Gate::new(concurrency),

@@ -9,7 +9,7 @@ use crate::scalar::{ByteSize, Millis};
 use crate::selector::parse_selector;
 
 /// What a Loki configuration file decides here. Every key has Loki's name and default.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LokiConfig {
     /// Whether requests must name their tenant (`true`), may not (`false`: the header is ignored), or may (absent).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -173,6 +173,7 @@ pub enum LokiOtlpAction {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LokiOtlp {
     /// For attributes of resources; those in [`LokiOtlp::DEFAULT_LABELS`] are in the list unless `ignore_defaults` was said.
+    #[serde(serialize_with = "resource_attributes")]
     pub resource_attributes: Vec<LokiOtlpRule>,
     /// For attributes of scopes.
     pub scope_attributes: Vec<LokiOtlpRule>,
@@ -259,18 +260,6 @@ impl Default for LokiCompactor {
 impl Default for LokiIngester {
     fn default() -> Self {
         LokiIngester { max_chunk_age: Millis::from_secs(2 * 3600) }
-    }
-}
-
-impl Default for LokiConfig {
-    fn default() -> Self {
-        LokiConfig {
-            auth_enabled: None,
-            limits: LokiLimits::default(),
-            compactor: LokiCompactor::default(),
-            ingester: LokiIngester::default(),
-            overrides: BTreeMap::new(),
-        }
     }
 }
 
@@ -381,4 +370,13 @@ impl LokiConfig {
 
 fn by_name<S: Serializer>(overrides: &BTreeMap<Tenant, LokiLimits>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(overrides.iter().map(|(tenant, limits)| (tenant.as_str(), limits)))
+}
+
+fn resource_attributes<S: Serializer>(rules: &[LokiOtlpRule], serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Section<'a> {
+        ignore_defaults: bool,
+        attributes_config: &'a [LokiOtlpRule],
+    }
+    Section { ignore_defaults: true, attributes_config: rules }.serialize(serializer)
 }

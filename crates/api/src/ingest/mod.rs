@@ -7,6 +7,7 @@ pub(crate) mod packed;
 pub(crate) mod problems;
 pub(crate) mod push_metrics;
 pub(crate) mod rows;
+pub(crate) mod unpack;
 
 use std::sync::Arc;
 

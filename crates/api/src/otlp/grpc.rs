@@ -31,26 +31,40 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 
 /// Takes a call and answers it.
 pub(super) async fn answer(otlp: &Otlp, request: Request<'_>, headers: &HeaderMap, body: Body) -> Response {
-    let is_grpc = headers.get(header::CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
-    if !is_grpc {
-        otlp.metrics.refuse("grpc", "unsupported");
-        return refusal(Status::invalid_argument("the content type of gRPC is application/grpc"));
-    }
-    let packing = headers.get("grpc-encoding").map_or("", |v| v.to_str().unwrap_or("?"));
-    let Some(packing) = Packing::named(packing) else {
-        otlp.metrics.refuse("grpc", "unsupported");
-        let mut response = refusal(Status::unimplemented(format!("unsupported compression: {packing}")));
-        response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity,gzip,zstd"));
-        return response;
+    let packing = match negotiate(headers) {
+        Ok(packing) => packing,
+        Err(refusal) => {
+            otlp.metrics.refuse("grpc", "unsupported");
+            return *refusal;
+        }
     };
     match otlp.receive("grpc", request, Encoding::Protobuf, packing, body).await {
         Ok(success) => reply(&response(&success).encode_to_vec()),
-        Err(failure) => refusal(status(&failure)),
+        Err(failure) => failed(&failure),
     }
 }
 
+/// How the message of a call is packed; an error is the answer.
+pub(super) fn negotiate(headers: &HeaderMap) -> Result<Packing, Box<Response>> {
+    let is_grpc = headers.get(header::CONTENT_TYPE).is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
+    if !is_grpc {
+        return Err(Box::new(refusal(Status::invalid_argument("the content type of gRPC is application/grpc"))));
+    }
+    let packing = headers.get("grpc-encoding").map_or("", |v| v.to_str().unwrap_or("?"));
+    Packing::named(packing).ok_or_else(|| {
+        let mut response = refusal(Status::unimplemented(format!("unsupported compression: {packing}")));
+        response.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("identity,gzip,zstd"));
+        Box::new(response)
+    })
+}
+
+/// The answer to a call that failed.
+pub(super) fn failed(failure: &Failure) -> Response {
+    refusal(status(failure))
+}
+
 /// One message and the trailer that ends the call.
-fn reply(message: &[u8]) -> Response {
+pub(super) fn reply(message: &[u8]) -> Response {
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
     framed.put_u8(0);
     framed.put_u32(message.len() as u32);

@@ -25,15 +25,18 @@ pub(super) async fn answer(otlp: &Otlp, request: Request<'_>, headers: &HeaderMa
     };
     match otlp.receive("http", request, encoding, packing, body).await {
         Ok(success) => encoded(StatusCode::OK, encoding, || response(&success).encode_to_vec(), || json_of(&success)),
-        Err(failure) => {
-            let status = http_status(&failure);
-            let mut response = encoded(status, encoding, || failure.protobuf(), || failure.json());
-            if let Some(seconds) = failure.retry_after_s {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            response
-        }
+        Err(failure) => failed(&failure, encoding),
     }
+}
+
+/// The answer to a request that failed.
+pub(super) fn failed(failure: &Failure, encoding: Encoding) -> Response {
+    let status = http_status(failure);
+    let mut response = encoded(status, encoding, || failure.protobuf(), || failure.json());
+    if let Some(seconds) = failure.retry_after_s {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 fn http_status(failure: &Failure) -> StatusCode {
@@ -65,7 +68,8 @@ fn json_of(success: &Success) -> serde_json::Value {
     }
 }
 
-fn encoded(
+/// An answer in the encoding of the request.
+pub(super) fn encoded(
     status: StatusCode,
     encoding: Encoding,
     protobuf: impl FnOnce() -> Vec<u8>,
@@ -77,7 +81,8 @@ fn encoded(
     }
 }
 
-fn negotiate(headers: &HeaderMap) -> Result<(Encoding, Packing), String> {
+/// How a request is written and packed; an error is the text for its sender.
+pub(super) fn negotiate(headers: &HeaderMap) -> Result<(Encoding, Packing), String> {
     let text = |name| headers.get(name).map(|v: &HeaderValue| String::from_utf8_lossy(v.as_bytes()).into_owned());
     let content_type = text(header::CONTENT_TYPE).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -4,7 +4,7 @@
 //! strings `NaN`, `Infinity` and `-Infinity`, names may be camelCase or as in the `.proto` files, unknown ones are skipped, and
 //! `null` is the default. The serde code of `opentelemetry-proto` refuses most of this.
 
-mod lenient;
+pub(super) mod lenient;
 
 use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
@@ -19,7 +19,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<proto::ResourceMetrics>, serde_
     Ok(convert(request.resource_metrics))
 }
 
-fn convert<T, U: From<T>>(list: Vec<T>) -> Vec<U> {
+pub(super) fn convert<T, U: From<T>>(list: Vec<T>) -> Vec<U> {
     list.into_iter().map(U::from).collect()
 }
 
@@ -40,7 +40,7 @@ struct ResourceMetrics {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Resource {
+pub(super) struct Resource {
     #[serde(deserialize_with = "nullable")]
     attributes: Vec<KeyValue>,
 }
@@ -57,18 +57,20 @@ struct ScopeMetrics {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Scope {
+pub(super) struct Scope {
     #[serde(deserialize_with = "nullable")]
     name: String,
     #[serde(deserialize_with = "nullable")]
     version: String,
     #[serde(deserialize_with = "nullable")]
     attributes: Vec<KeyValue>,
+    #[serde(alias = "dropped_attributes_count", rename = "droppedAttributesCount")]
+    dropped_attributes_count: Number<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct KeyValue {
+pub(super) struct KeyValue {
     #[serde(deserialize_with = "nullable")]
     key: String,
     value: Option<AnyValue>,
@@ -76,7 +78,7 @@ struct KeyValue {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct AnyValue {
+pub(super) struct AnyValue {
     #[serde(alias = "string_value")]
     string_value: Option<String>,
     #[serde(alias = "bool_value")]
@@ -251,22 +253,32 @@ fn numbers<T>(list: Vec<Number<T>>) -> Vec<T> {
 
 impl From<ResourceMetrics> for proto::ResourceMetrics {
     fn from(from: ResourceMetrics) -> Self {
-        let resource = from
-            .resource
-            .map(|resource| ProtoResource { attributes: convert(resource.attributes), ..ProtoResource::default() });
+        let resource = from.resource.map(ProtoResource::from);
         proto::ResourceMetrics { resource, scope_metrics: convert(from.scope_metrics), schema_url: String::new() }
+    }
+}
+
+impl From<Resource> for ProtoResource {
+    fn from(from: Resource) -> Self {
+        ProtoResource { attributes: convert(from.attributes), ..ProtoResource::default() }
     }
 }
 
 impl From<ScopeMetrics> for proto::ScopeMetrics {
     fn from(from: ScopeMetrics) -> Self {
-        let scope = from.scope.map(|scope| common::InstrumentationScope {
-            name: scope.name,
-            version: scope.version,
-            attributes: convert(scope.attributes),
-            dropped_attributes_count: 0,
-        });
+        let scope = from.scope.map(common::InstrumentationScope::from);
         proto::ScopeMetrics { scope, metrics: convert(from.metrics), schema_url: from.schema_url }
+    }
+}
+
+impl From<Scope> for common::InstrumentationScope {
+    fn from(from: Scope) -> Self {
+        common::InstrumentationScope {
+            name: from.name,
+            version: from.version,
+            attributes: convert(from.attributes),
+            dropped_attributes_count: from.dropped_attributes_count.0,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod delta;
 mod grpc;
 mod http;
 mod json;
+pub(crate) mod logs;
 mod message;
 mod names;
 mod native;
@@ -39,6 +40,7 @@ use tracing::{debug, warn};
 
 use crate::MemoryLimits;
 use crate::ingest::body::{self, MAX_BYTES, ReadFault};
+use crate::ingest::unpack::{UnpackFault, unpack};
 use crate::ingest::{Intake, LIMIT_RETRY_AFTER_S, RETRY_AFTER_S, cache};
 use crate::state::{Api, Readiness};
 use crate::tenant::RequestTenant;
@@ -138,7 +140,7 @@ impl Otlp {
         // What is packed may unpack to far more, so it is large work from the beginning.
         let size = if packing == Packing::None { bytes.len() } else { MAX_BYTES };
         let decoded = self.intake.work(size, || {
-            let bytes = message::unpack(bytes, packing, &mut reserved)?;
+            let bytes = unpack(bytes, packing, &mut reserved)?;
             message::decode(&bytes, encoding, &mut reserved, most).map(|request| (request, bytes.len()))
         });
         let (message, size) = decoded.await.map_err(|fault| failure_of(&fault))?;
@@ -214,10 +216,12 @@ fn outcome(failure: &Failure) -> &'static str {
 
 fn failure_of(fault: &MessageFault) -> Failure {
     let (code, retry_after_s) = match fault {
-        MessageFault::Read(ReadFault::OverBudget) => (Code::Unavailable, Some(RETRY_AFTER_S)),
-        MessageFault::Read(ReadFault::TooLarge) | MessageFault::UnpackedTooLarge | MessageFault::TooHeavy(_) => {
-            (Code::ResourceExhausted, None)
+        MessageFault::Read(ReadFault::OverBudget) | MessageFault::Unpack(UnpackFault::Read(ReadFault::OverBudget)) => {
+            (Code::Unavailable, Some(RETRY_AFTER_S))
         }
+        MessageFault::Read(ReadFault::TooLarge)
+        | MessageFault::Unpack(UnpackFault::TooLarge)
+        | MessageFault::TooHeavy(_) => (Code::ResourceExhausted, None),
         _ => (Code::InvalidArgument, None),
     };
     Failure { code, message: fault.to_string(), retry_after_s }

@@ -1,6 +1,7 @@
 //! How much memory a message will take once it is decoded, found without decoding it.
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, EntityRef, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
     Exemplar, ExponentialHistogramDataPoint, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
@@ -22,6 +23,10 @@ const JSON_ITEM_BYTES: u64 = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Request,
+    LogsRequest,
+    ResourceLogs,
+    ScopeLogs,
+    LogRecord,
     ResourceMetrics,
     Resource,
     EntityRef,
@@ -52,7 +57,13 @@ impl Shape {
         use Shape as S;
         Some(match (self, field) {
             (S::Request, 1) => S::ResourceMetrics,
-            (S::ResourceMetrics, 1) => S::Resource,
+            (S::LogsRequest, 1) => S::ResourceLogs,
+            (S::ResourceMetrics | S::ResourceLogs, 1) => S::Resource,
+            (S::ResourceLogs, 2) => S::ScopeLogs,
+            (S::ScopeLogs, 1) => S::Scope,
+            (S::ScopeLogs, 2) => S::LogRecord,
+            (S::LogRecord, 5) => S::AnyValue,
+            (S::LogRecord, 6) => S::KeyValue,
             (S::ResourceMetrics, 2) => S::ScopeMetrics,
             (S::Resource, 3) => S::EntityRef,
             (S::ScopeMetrics, 1) => S::Scope,
@@ -84,6 +95,9 @@ impl Shape {
     /// Bytes of the decoded structure itself, where it stands in a list or on the heap.
     fn size(self) -> usize {
         match self {
+            Shape::ResourceLogs => size_of::<ResourceLogs>(),
+            Shape::ScopeLogs => size_of::<ScopeLogs>(),
+            Shape::LogRecord => size_of::<LogRecord>(),
             Shape::ResourceMetrics => size_of::<ResourceMetrics>(),
             Shape::Resource => size_of::<Resource>(),
             Shape::EntityRef => size_of::<EntityRef>(),
@@ -100,6 +114,7 @@ impl Shape {
             Shape::AnyValue => size_of::<AnyValue>(),
             // Part of the structure around them.
             Shape::Request
+            | Shape::LogsRequest
             | Shape::Gauge
             | Shape::Sum
             | Shape::Histogram
@@ -118,8 +133,13 @@ impl Shape {
     }
 }
 
-/// The weight of a protobuf message, in bytes.
-pub(super) fn protobuf(message: &[u8]) -> Result<u64, WireError> {
+/// The weight of a protobuf message with logs, in bytes.
+pub(super) fn logs(message: &[u8]) -> Result<u64, WireError> {
+    weigh(Shape::LogsRequest, message, 0)
+}
+
+/// The weight of a protobuf message with metrics, in bytes.
+pub(super) fn metrics(message: &[u8]) -> Result<u64, WireError> {
     weigh(Shape::Request, message, 0)
 }
 

@@ -10,6 +10,7 @@ mod explain;
 mod federate;
 mod hostile;
 mod influx;
+mod logs;
 mod memory_source;
 mod notifications;
 mod otlp;

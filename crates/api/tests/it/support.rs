@@ -128,6 +128,7 @@ impl App {
             corruptions: 0,
             memory: api::MemoryLimits::default(),
             retention_ms: 86_400_000,
+            logs: None,
             data_dir: dir.path().to_owned(),
         };
         change(&mut parts);

@@ -10,15 +10,17 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// `null` is the default.
-pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+pub(in crate::otlp) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
     Option::<T>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// A number that may be written as a string.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Number<T>(pub(super) T);
+pub(in crate::otlp) struct Number<T>(pub(in crate::otlp) T);
 
-pub(super) trait Parse: Sized + Copy + Default {
+pub(in crate::otlp) trait Parse: Sized + Copy + Default {
     const WHAT: &'static str;
     fn signed(value: i64) -> Option<Self>;
     fn unsigned(value: u64) -> Option<Self>;
@@ -103,7 +105,7 @@ impl<'de, T: Parse> Deserialize<'de> for Number<T> {
 
 /// Bytes as hexadecimal digits, as ids are.
 #[derive(Debug, Default)]
-pub(super) struct Hex(pub(super) Vec<u8>);
+pub(in crate::otlp) struct Hex(pub(in crate::otlp) Vec<u8>);
 
 impl<'de> Deserialize<'de> for Hex {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -117,7 +119,7 @@ impl<'de> Deserialize<'de> for Hex {
 
 /// Bytes in base64, of either alphabet.
 #[derive(Debug)]
-pub(super) struct Base64(pub(super) Vec<u8>);
+pub(in crate::otlp) struct Base64(pub(in crate::otlp) Vec<u8>);
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -129,7 +131,7 @@ impl<'de> Deserialize<'de> for Base64 {
 
 /// By number or by name.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Temporality(pub(super) i32);
+pub(in crate::otlp) struct Temporality(pub(in crate::otlp) i32);
 
 impl<'de> Deserialize<'de> for Temporality {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

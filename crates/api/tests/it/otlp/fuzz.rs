@@ -132,7 +132,7 @@ pub(super) fn everything() -> ExportMetricsServiceRequest {
 }
 
 /// A few changes of bytes, or pieces cut out or doubled.
-fn mutate(bytes: &mut Vec<u8>, random: &mut StdRng) {
+pub(crate) fn mutate(bytes: &mut Vec<u8>, random: &mut StdRng) {
     for _ in 0..random.random_range(1..6) {
         if bytes.is_empty() {
             return;

@@ -2,7 +2,7 @@
 
 mod cases;
 mod deltas;
-mod fuzz;
+pub(crate) mod fuzz;
 mod senders;
 mod transport;
 

@@ -93,7 +93,7 @@ async fn what_is_not_understood() {
     assert_eq!(receiver.send(request.body(Body::empty()).expect("a request")).await.status, 415);
     let (http, bad) = status(&receiver.post(PROTOBUF, vec![0xff; 9]).await);
     assert_eq!((http, bad.code, bad.details.len()), (400, 3, 0));
-    assert!(bad.message.starts_with("malformed ExportMetricsServiceRequest"), "{}", bad.message);
+    assert!(bad.message.starts_with("malformed export request"), "{}", bad.message);
     let answer = receiver.post("application/json", "{").await;
     assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (400, &json!(3)));
     let (http, large) = status(&receiver.post(PROTOBUF, vec![0; (32 << 20) + 1]).await);

@@ -1,0 +1,45 @@
+//! What the handlers of logs share: the parts that the binary assembled, and whose request it is.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts as RequestParts;
+use model::Tenant;
+
+use crate::log_intake::{LogIntake, SharedLokiConfig, TailingSink};
+use crate::tenant::TENANT_HEADER;
+
+/// What the binary hands over for logs.
+pub struct LogParts {
+    /// Where all entries go in.
+    pub sink: Arc<TailingSink>,
+    /// Loki's configuration in force.
+    pub config: SharedLokiConfig,
+}
+
+/// The state behind the routes of logs.
+pub(crate) struct Logs {
+    pub(crate) intake: Arc<LogIntake>,
+}
+
+/// Whose logs a request is about: as `auth_enabled` says, the one that the header names or the default tenant.
+pub(crate) struct LogTenant(pub(crate) Tenant);
+
+impl FromRequestParts<Arc<Logs>> for LogTenant {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut RequestParts, logs: &Arc<Logs>) -> Result<Self, Response> {
+        let named =
+            parts.headers.get(TENANT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        match (logs.intake.config().auth_enabled, named) {
+            (Some(false), _) | (None, None) => Ok(LogTenant(Tenant::default())),
+            (Some(true), None) => Err((StatusCode::UNAUTHORIZED, "no org id\n").into_response()),
+            (_, Some(name)) => match Tenant::new(&name) {
+                Ok(tenant) => Ok(LogTenant(tenant)),
+                Err(reason) => Err((StatusCode::BAD_REQUEST, format!("{reason}\n")).into_response()),
+            },
+        }
+    }
+}
