@@ -129,7 +129,7 @@ impl Importer {
         // What the log holds is no business of an import.
         let wal_from = shelf.view().manifest.wal_from;
         let options = WriterOptions { label_names: names.to_vec(), wal_from };
-        let (mut writer, entry) = shelf.create(&self.tenant, 0, self.store.now(), options)?;
+        let (mut writer, entry) = crate::shelf::create(shelf, &self.tenant, 0, self.store.now(), options)?;
         let mut slice = SampleBuffer::default();
         for (labels, samples) in series {
             let rows = samples.rows_in(window);

@@ -9,7 +9,6 @@
 //! ```
 
 mod block;
-mod bytes;
 mod cardinality;
 mod chunk;
 mod churn;
@@ -24,7 +23,6 @@ mod limits;
 mod merge;
 mod options;
 mod pace;
-mod patience;
 mod record;
 mod recover;
 mod replay;
@@ -34,6 +32,8 @@ mod shelf;
 mod stats;
 mod store;
 mod top;
+
+use blocks::{bytes, patience};
 
 pub use blocks::catalogue::BlockEntry;
 pub use blocks::plan::Job;

@@ -15,7 +15,7 @@ use model::{
 use parking_lot::{Condvar, Mutex, RwLock};
 use prometheus_client::registry::Registry;
 
-use crate::compact::{self, CompactOptions, Compactor, Rules, Worker};
+use crate::compact::{CompactOptions, Compactor, Rules, Worker};
 use crate::flush::{Flusher, Places};
 use crate::head::{Head, Idle, Shared, Stored, Visit, VisitError};
 use crate::pace::{Counted, Moments};
@@ -224,7 +224,7 @@ impl Store {
         self.all_heads().iter().for_each(|head| head.churn.lock().turn(self.clock.now().ms()));
         let process_is_over = self.options.resident.as_ref().is_some_and(|resident| resident.is_over(0));
         if process_is_over {
-            self.shelf.caches().clear();
+            self.shelf.shared().clear();
         }
         self.finish_flush();
         let (since_flush, is_pending) = {
@@ -299,7 +299,7 @@ impl Store {
             let is_gone = |e: &Stored| slots.contains(e.slot) && range.contains(Timestamp(e.time));
             head.exemplars.lock().forget(is_gone);
         }
-        let buried = compact::bury(&self.shelf, tenant, matchers, range);
+        let buried = self.shelf.bury(tenant, matchers, range, None);
         if let Some(worker) = &*self.worker.lock() {
             worker.wake();
         }
@@ -323,7 +323,7 @@ impl Store {
         if !skip_head {
             self.flush()?;
         }
-        compact::snapshot(&self.shelf, dir).map_err(|source| {
+        blocks::shelf::snapshot(&self.shelf, dir).map_err(|source| {
             let path = dir.display().to_string();
             StoreError::Io { action: "make the snapshot", path, source }
         })

@@ -132,6 +132,9 @@ pub struct Tombstone {
     pub range: TimeRange,
     /// Blocks with a greater id, or that began to count later, are not concerned.
     pub newest_block: u64,
+    /// Which of these are meant, in the store's own words; all where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 impl Tombstone {

@@ -110,6 +110,7 @@ fn everything_in_a_manifest_is_kept() {
         matchers: vec![StoredMatcher::from(&matcher)],
         range: TimeRange::new(-5, 5),
         newest_block: 1,
+        filter: None,
     };
     let committed = catalogue
         .commit(|manifest| {

@@ -30,7 +30,8 @@ pub(crate) struct Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        self.caches.forget(self.number);
+        let number = self.number;
+        self.caches.forget(|key| key.block == number);
     }
 }
 

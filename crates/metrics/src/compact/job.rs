@@ -117,7 +117,7 @@ fn begin(bench: &Bench<'_>, job: &Job, label_names: Vec<String>) -> io::Result<V
     let mut outputs = Vec::with_capacity(job.outputs.len());
     for window in &job.outputs {
         let options = WriterOptions { label_names: label_names.clone(), wal_from };
-        match bench.shelf.create(&job.tenant, window.level, bench.now, options) {
+        match crate::shelf::create(bench.shelf, &job.tenant, window.level, bench.now, options) {
             Ok((writer, entry)) => outputs.push(Output { window: *window, writer, entry }),
             Err(error) => {
                 abandon(outputs);

@@ -7,12 +7,10 @@
 //! catalogue -> plan -> job: cursors -> merge_rows -> rules, downsample -> writers -> catalogue
 //! ```
 
-mod delete;
 mod downsample;
 mod job;
 mod merge_rows;
 mod rules;
-mod snapshot;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -30,10 +28,8 @@ use parking_lot::Mutex;
 use crate::block::Block;
 use crate::shelf::{Shelf, View, is_damage};
 
-pub(crate) use delete::bury;
 pub(crate) use rules::Rules;
 pub use rules::{DownsampleStep, RetentionRule};
-pub(crate) use snapshot::snapshot;
 pub(crate) use worker::Worker;
 
 /// What compaction is told.

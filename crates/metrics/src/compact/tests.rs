@@ -53,7 +53,7 @@ impl Fixture {
     /// Writes a block of level 0.
     fn flush(&self, tenant: &Tenant, samples: &Model) {
         let options = WriterOptions::default();
-        let (mut writer, entry) = self.shelf().create(tenant, 0, self.clock.now(), options).unwrap();
+        let (mut writer, entry) = crate::shelf::create(self.shelf(), tenant, 0, self.clock.now(), options).unwrap();
         let mut series: Vec<(&Labels, &BTreeMap<i64, f64>)> = samples.iter().collect();
         series.sort_by(|a, b| order::compare_labels(a.0, b.0));
         for (labels, samples) in series {
@@ -211,7 +211,7 @@ fn random_histories_read_like_a_map() {
                     let matchers = &matchers[..rng.random_range(1..3_usize)];
                     let start = now - rng.random_range(0..100 * HOUR);
                     let range = TimeRange::new(start, start + rng.random_range(0..20 * HOUR));
-                    bury(fixture.shelf(), &tenants[which], matchers, range).unwrap();
+                    fixture.shelf().bury(&tenants[which], matchers, range, None).unwrap();
                     delete(&mut models[which], matchers, range);
                 }
                 6 => fixture.set_clock(now + rng.random_range(0..6 * HOUR)),
@@ -275,7 +275,7 @@ fn deleting_hides_at_once_and_frees_space_later() {
     fixture.flush(&tenant, &model);
     let full = fixture.disk_bytes();
     let matchers = [Matcher::equal("job", "a")];
-    bury(fixture.shelf(), &tenant, &matchers, TimeRange::ALL).unwrap();
+    fixture.shelf().bury(&tenant, &matchers, TimeRange::ALL, None).unwrap();
     delete(&mut model, &matchers, TimeRange::ALL);
     fixture.assert_reads(&tenant, &model, "buried");
     assert_eq!(fixture.disk_bytes(), full);
@@ -289,7 +289,7 @@ fn deleting_hides_at_once_and_frees_space_later() {
     add(&mut model, &again);
     fixture.assert_reads(&tenant, &model, "written again");
     // All gone: no block is left.
-    bury(fixture.shelf(), &tenant, &[Matcher::equal("__name__", "cpu")], TimeRange::ALL).unwrap();
+    fixture.shelf().bury(&tenant, &[Matcher::equal("__name__", "cpu")], TimeRange::ALL, None).unwrap();
     fixture.compactor.clean_tombstones().unwrap();
     assert_eq!(fixture.disk_bytes(), 0);
 }
@@ -446,11 +446,11 @@ fn a_snapshot_is_a_store_of_its_own() {
     let mut model = steady(&labels, now - HOUR, now);
     fixture.flush(&tenant, &model);
     let one = [Matcher::equal("instance", "i0")];
-    bury(fixture.shelf(), &tenant, &one, TimeRange::ALL).unwrap();
+    fixture.shelf().bury(&tenant, &one, TimeRange::ALL, None).unwrap();
     delete(&mut model, &one, TimeRange::ALL);
     let target = fixture.dir.path().join("snapshots/x/metrics");
-    snapshot(fixture.shelf(), &target).unwrap();
-    bury(fixture.shelf(), &tenant, &[Matcher::equal("job", "a")], TimeRange::ALL).unwrap();
+    blocks::shelf::snapshot(fixture.shelf(), &target).unwrap();
+    fixture.shelf().bury(&tenant, &[Matcher::equal("job", "a")], TimeRange::ALL, None).unwrap();
     fixture.compactor.clean_tombstones().unwrap();
     fixture.assert_reads(&tenant, &Model::new(), "all deleted");
     let copy = open(&target, fixture.clock.clone(), Vec::new(), 400 * DAY, None);

@@ -193,7 +193,7 @@ impl Rows<'_> {
     fn writer(&mut self) -> io::Result<&mut BlockWriter> {
         if self.block.is_none() {
             let options = WriterOptions { label_names: self.label_names(), wal_from: self.wal_from };
-            let block = self.places.shelf.create(&self.head.tenant, 0, self.places.now, options)?;
+            let block = crate::shelf::create(self.places.shelf, &self.head.tenant, 0, self.places.now, options)?;
             self.block = Some(block);
         }
         Ok(&mut self.block.as_mut().expect("the block was begun above").0)

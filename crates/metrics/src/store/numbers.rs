@@ -28,7 +28,7 @@ impl Store {
         let view = self.shelf.view();
         let entries = || view.manifest.blocks.iter();
         let wal = self.wal.counters();
-        let cache = self.shelf.caches().counts();
+        let cache = self.shelf.shared().counts();
         StoreStats {
             tenants: heads.len() as u64,
             active_series: heads.iter().map(|h| h.active.load(Ordering::Relaxed) as u64).sum(),

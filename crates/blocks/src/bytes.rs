@@ -1,13 +1,14 @@
-//! Variable-length integers and a reader that never runs past its end; chunks, log records and parts are written with these.
+//! Variable-length integers and a reader that never runs past its end; what stores write by hand is written with these.
 
 use thiserror::Error;
 
 /// Bytes that are not what they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("damaged data: {0}")]
-pub struct Damaged(pub(crate) &'static str);
+pub struct Damaged(pub &'static str);
 
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut v: u64) {
+/// Appends a number, seven bits a byte.
+pub fn put_varint(out: &mut Vec<u8>, mut v: u64) {
     while v >= 0x80 {
         out.push(v as u8 | 0x80);
         v >>= 7;
@@ -15,65 +16,77 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut v: u64) {
     out.push(v as u8);
 }
 
-pub(crate) fn put_signed(out: &mut Vec<u8>, v: i64) {
+/// Appends a signed number; small ones of either sign are short.
+pub fn put_signed(out: &mut Vec<u8>, v: i64) {
     put_varint(out, zigzag(v));
 }
 
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+/// Appends a text with its length in front.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
     put_varint(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
-pub(crate) fn zigzag(v: i64) -> u64 {
+/// Folds signed numbers into unsigned ones: 0, -1, 1, -2, ...
+pub fn zigzag(v: i64) -> u64 {
     ((v << 1) ^ (v >> 63)) as u64
 }
 
+/// Undoes [`zigzag`].
 #[inline]
-pub(crate) fn unzigzag(v: u64) -> i64 {
+pub fn unzigzag(v: u64) -> i64 {
     (v >> 1) as i64 ^ -((v & 1) as i64)
 }
 
-pub(crate) fn varint_len(v: u64) -> usize {
+/// Bytes that [`put_varint`] appends.
+pub fn varint_len(v: u64) -> usize {
     (70 - (v | 1).leading_zeros() as usize) / 7
 }
 
 /// Reads from the front of a slice.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// True at the end.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(crate) fn byte(&mut self) -> Result<u8, Damaged> {
+    /// One byte.
+    pub fn byte(&mut self) -> Result<u8, Damaged> {
         let (first, rest) = self.0.split_first().ok_or(Damaged("it ends too early"))?;
         self.0 = rest;
         Ok(*first)
     }
 
+    /// So many bytes.
     #[inline]
-    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], Damaged> {
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8], Damaged> {
         let (taken, rest) = self.0.split_at_checked(n).ok_or(Damaged("it ends too early"))?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, Damaged> {
+    /// Four bytes, little endian.
+    pub fn u32(&mut self) -> Result<u32, Damaged> {
         Ok(u32::from_le_bytes(self.take(4)?.try_into().expect("four bytes were taken")))
     }
 
+    /// Eight bytes, little endian.
     #[inline]
-    pub(crate) fn u64(&mut self) -> Result<u64, Damaged> {
+    pub fn u64(&mut self) -> Result<u64, Damaged> {
         Ok(u64::from_le_bytes(self.take(8)?.try_into().expect("eight bytes were taken")))
     }
 
-    pub(crate) fn u128(&mut self) -> Result<u128, Damaged> {
+    /// Sixteen bytes, little endian.
+    pub fn u128(&mut self) -> Result<u128, Damaged> {
         Ok(u128::from_le_bytes(self.take(16)?.try_into().expect("sixteen bytes were taken")))
     }
 
+    /// What [`put_varint`] appended.
     #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u64, Damaged> {
+    pub fn varint(&mut self) -> Result<u64, Damaged> {
         let Some(eight) = self.0.first_chunk::<8>() else { return self.long_varint() };
         let word = u64::from_le_bytes(*eight);
         if word & 0x80 == 0 {
@@ -109,13 +122,14 @@ impl<'a> Reader<'a> {
         Err(Damaged("a number is too long"))
     }
 
+    /// What [`put_signed`] appended.
     #[inline]
-    pub(crate) fn signed(&mut self) -> Result<i64, Damaged> {
+    pub fn signed(&mut self) -> Result<i64, Damaged> {
         Ok(unzigzag(self.varint()?))
     }
 
     /// A count of things that take at least `least` bytes each, so that a damaged count cannot ask for much memory.
-    pub(crate) fn count(&mut self, least: usize) -> Result<usize, Damaged> {
+    pub fn count(&mut self, least: usize) -> Result<usize, Damaged> {
         let n = self.varint()?;
         if n > (self.0.len() / least) as u64 {
             return Err(Damaged("a count is larger than what follows"));
@@ -123,7 +137,8 @@ impl<'a> Reader<'a> {
         Ok(n as usize)
     }
 
-    pub(crate) fn text(&mut self) -> Result<&'a str, Damaged> {
+    /// What [`put_text`] appended.
+    pub fn text(&mut self) -> Result<&'a str, Damaged> {
         let n = self.count(1)?;
         std::str::from_utf8(self.take(n)?).map_err(|_| Damaged("a text is not UTF-8"))
     }

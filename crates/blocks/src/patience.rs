@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Pauses that double with each failure in a row. They are of wall time: what fails is a disk or a network.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub struct Patience {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -19,17 +19,18 @@ impl Default for Patience {
 }
 
 impl Patience {
-    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
+    /// Pauses from `first` on, none longer than `longest`.
+    pub fn new(first: Duration, longest: Duration) -> Self {
         Patience { first, longest, failures: 0, not_before: None }
     }
 
     /// True where it may be tried.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.not_before.is_none_or(|time| Instant::now() >= time)
     }
 
     /// Begins a pause; answers its length.
-    pub(crate) fn failed(&mut self) -> Duration {
+    pub fn failed(&mut self) -> Duration {
         let pause = self.first.saturating_mul(1 << self.failures.min(12)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         self.not_before = Instant::now().checked_add(pause);
@@ -37,7 +38,7 @@ impl Patience {
     }
 
     /// Forgets the failures.
-    pub(crate) fn succeeded(&mut self) {
+    pub fn succeeded(&mut self) {
         (self.failures, self.not_before) = (0, None);
     }
 }

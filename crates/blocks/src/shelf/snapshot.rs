@@ -5,14 +5,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use blocks::catalogue::{BlockEntry, Catalogue};
-use blocks::files::LocalFiles;
-
-use crate::shelf::Shelf;
+use crate::catalogue::{BlockEntry, Catalogue};
+use crate::files::LocalFiles;
+use crate::shelf::{OpenBlock, Shelf};
 
 /// Makes `dir` a store's directory with all blocks that count now. It must not exist. Where blocks lie on the same file system
 /// they share their bytes with it.
-pub(crate) fn snapshot(shelf: &Shelf, dir: &Path) -> io::Result<()> {
+pub fn snapshot<B: OpenBlock>(shelf: &Shelf<B>, dir: &Path) -> io::Result<()> {
     let disk = shelf.disk();
     let blocks = dir.join("blocks");
     disk.create_dir_all(&blocks)?;
