@@ -3,6 +3,7 @@
 mod codec;
 mod generate;
 mod head;
+mod logs;
 mod peers;
 mod process;
 mod protobuf;
@@ -28,6 +29,8 @@ enum Workload {
     Codec(codec::CodecArguments),
     /// The metric store alone: memory of an active series, samples a CPU second, log bytes a sample, time of a restart.
     Head(head::HeadArguments),
+    /// The log store alone: bytes a CPU second, size at rest, and what searches, scans, columns and counts cost.
+    Logs(logs::LogsArguments),
     /// The remote write receiver over HTTP: samples a CPU second of the server, with the store and without.
     RemoteWrite(remote_write::RemoteWriteArguments),
 }
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Workload::Peers(arguments) => peers::run(&arguments),
         Workload::Codec(arguments) => codec::run(&arguments),
         Workload::Head(arguments) => head::run(&arguments),
+        Workload::Logs(arguments) => logs::run(&arguments),
         Workload::RemoteWrite(arguments) => remote_write::run(&arguments),
     }
 }

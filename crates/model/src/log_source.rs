@@ -166,6 +166,12 @@ pub trait LogPage: Send + Sync {
     /// False only where no line of the page contains these bytes. Cheap beside [`LogPage::lines`].
     fn may_contain(&self, fragment: &[u8]) -> bool;
 
+    /// False only where no line of the page contains these bytes as a word: between other characters than ASCII letters, digits
+    /// and underscores, or at an end of the line. Excludes more than [`LogPage::may_contain`].
+    fn may_contain_word(&self, word: &[u8]) -> bool {
+        self.may_contain(word)
+    }
+
     /// Time of each entry in nanoseconds, ascending.
     fn timestamps(&self) -> Result<Arc<[i64]>, SourceError>;
 

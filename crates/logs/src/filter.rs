@@ -1,0 +1,329 @@
+//! What a page cannot contain: two Bloom filters over its lines, in blocks of 128 bytes of which a question reads one each.
+//!
+//! *Tokens* are runs of letters, digits and underscores, and long runs of hexadecimal digits. A fragment's inner tokens are tokens
+//! of any line that contains it. Those at its ends may go on in the line; but a run of hexadecimal digits that is as long as
+//! the longest in the page does not.
+//!
+//! *Grams* are the windows' least of 8 neighbouring bytes by a hash (minimizers): of any 17 neighbouring grams in the
+//! text one is in the filter. So a fragment of [`SURE_BYTES`] is found or excluded, whatever stands around it.
+//!
+//! Each block ends with a checksum: a bit that was lost on a disk must not hide a line.
+
+use hashbrown::HashSet;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Bytes of a block.
+pub(crate) const BLOCK: usize = 128;
+const BITS: u64 = (BLOCK as u64 - 4) * 8;
+const GRAM: usize = 8;
+/// Neighbouring grams of which one is in the filter.
+const WINDOW: usize = 17;
+/// Every fragment of this length has a gram in the filter of a page that contains it.
+pub(crate) const SURE_BYTES: usize = WINDOW + GRAM - 1;
+/// Shorter tokens are in nearly every page.
+const LEAST_TOKEN: usize = 4;
+/// Shorter runs of hexadecimal digits are like other words.
+const LEAST_HEX: usize = 12;
+const TOKEN_BITS: usize = 12;
+const TOKEN_HASHES: u32 = 6;
+const GRAM_BITS: usize = 6;
+const GRAM_HASHES: u32 = 3;
+
+/// How a page's filters lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) token_blocks: u32,
+    pub(crate) gram_blocks: u32,
+    /// Bit n: there is a run of n hexadecimal digits; the last bit for longer ones.
+    pub(crate) hex_lengths: u64,
+}
+
+impl Shape {
+    /// Bytes of both filters.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.token_blocks as usize + self.gram_blocks as usize) * BLOCK
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept(u64);
+
+impl std::hash::Hasher for Kept {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+}
+
+/// Hashes are hashes already.
+type Hashes = HashSet<u64, std::hash::BuildHasherDefault<Kept>>;
+
+const WORD: u8 = 1;
+const HEX: u8 = 2;
+
+static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let byte = b as u8;
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            kinds[b] |= WORD;
+        }
+        if byte.is_ascii_hexdigit() {
+            kinds[b] |= HEX;
+        }
+        b += 1;
+    }
+    kinds
+};
+
+fn is(byte: u8, kind: u8) -> bool {
+    KINDS[byte as usize] & kind != 0
+}
+
+/// Runs of bytes of a kind: begin and end.
+fn runs(text: &[u8], kind: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < text.len() && !is(text[at], kind) {
+            at += 1;
+        }
+        let begin = at;
+        while at < text.len() && is(text[at], kind) {
+            at += 1;
+        }
+        (at > begin).then_some((begin, at))
+    })
+}
+
+fn gram_hash(gram: u64) -> u64 {
+    let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+}
+
+/// Visits the least gram of every window; of neighbouring windows with the same one only once.
+fn minimizers(text: &[u8], mut visit: impl FnMut(u64)) {
+    let Some(count) = text.len().checked_sub(SURE_BYTES - 1) else { return };
+    let hash_at = |at: usize| gram_hash(u64::from_le_bytes(text[at..at + GRAM].try_into().expect("eight bytes")));
+    let mut window = [0_u64; WINDOW];
+    let (mut least, mut least_at) = (u64::MAX, 0);
+    for at in 0..count + WINDOW - 1 {
+        let hash = hash_at(at);
+        window[at % WINDOW] = hash;
+        if hash <= least {
+            (least, least_at) = (hash, at);
+        } else if at - least_at >= WINDOW {
+            least = u64::MAX;
+            for back in (0..WINDOW).rev() {
+                let place = at - back;
+                if window[place % WINDOW] <= least {
+                    (least, least_at) = (window[place % WINDOW], place);
+                }
+            }
+        } else {
+            continue;
+        }
+        if at >= WINDOW - 1 {
+            visit(least);
+        }
+    }
+    // The first window is complete only when its last gram was seen.
+    if count >= 1 {
+        let first = (0..WINDOW).map(hash_at).min().unwrap_or(0);
+        visit(first);
+    }
+}
+
+/// Makes the filters of a page's lines.
+pub(crate) fn build(text: &[u8]) -> (Vec<u8>, Shape) {
+    let mut tokens = Hashes::default();
+    let mut shape = Shape::default();
+    for (begin, end) in runs(text, WORD) {
+        if end - begin >= LEAST_TOKEN {
+            tokens.insert(xxh3_64(&text[begin..end]));
+        }
+        if end - begin >= LEAST_HEX {
+            for (from, to) in runs(&text[begin..end], HEX).filter(|(from, to)| to - from >= LEAST_HEX) {
+                shape.hex_lengths |= 1 << (to - from).min(63);
+                tokens.insert(xxh3_64(&text[begin + from..begin + to]));
+            }
+        }
+    }
+    let mut grams = Hashes::default();
+    minimizers(text, |hash| {
+        grams.insert(hash);
+    });
+    shape.token_blocks = blocks_for(tokens.len() * TOKEN_BITS);
+    shape.gram_blocks = blocks_for(grams.len() * GRAM_BITS);
+    let mut bytes = vec![0; shape.bytes()];
+    let (first, second) = bytes.split_at_mut(shape.token_blocks as usize * BLOCK);
+    tokens.iter().for_each(|hash| set(first, *hash, TOKEN_HASHES));
+    grams.iter().for_each(|hash| set(second, *hash, GRAM_HASHES));
+    for block in bytes.chunks_exact_mut(BLOCK) {
+        let crc = crc32fast::hash(&block[..BLOCK - 4]);
+        block[BLOCK - 4..].copy_from_slice(&crc.to_le_bytes());
+    }
+    (bytes, shape)
+}
+
+fn blocks_for(bits: usize) -> u32 {
+    (bits as u64).div_ceil(BITS).max(1) as u32
+}
+
+/// The block of a hash, and bits in it.
+fn bits(hash: u64, blocks: u32, count: u32) -> (usize, impl Iterator<Item = usize>) {
+    // Minimizers are small by choice, so they are mixed once more.
+    let mixed = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let block = ((mixed >> 32) * u64::from(blocks)) >> 32;
+    let mut state = mixed ^ hash;
+    let bits = (0..count).map(move |_| {
+        state = state.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1);
+        (((state >> 32) * BITS) >> 32) as usize
+    });
+    (block as usize, bits)
+}
+
+fn set(filter: &mut [u8], hash: u64, count: u32) {
+    let (block, bits) = bits(hash, (filter.len() / BLOCK) as u32, count);
+    bits.for_each(|bit| filter[block * BLOCK + bit / 8] |= 1 << (bit % 8));
+}
+
+/// What has to be in a page's filters if the page contains a fragment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Question {
+    tokens: Vec<u64>,
+    grams: Vec<u64>,
+    /// Runs of hexadecimal digits at the ends of the fragment: their lengths and hashes.
+    edges: Vec<(usize, u64)>,
+}
+
+impl Question {
+    /// About any place of a line.
+    pub(crate) fn of(fragment: &[u8]) -> Question {
+        let mut question = Question::default();
+        let is_inner = |begin: usize, end: usize| begin > 0 && end < fragment.len();
+        for (begin, end) in runs(fragment, WORD) {
+            if is_inner(begin, end) && end - begin >= LEAST_TOKEN {
+                question.tokens.push(xxh3_64(&fragment[begin..end]));
+            }
+        }
+        for (begin, end) in runs(fragment, HEX).filter(|(begin, end)| end - begin >= LEAST_HEX) {
+            let hash = xxh3_64(&fragment[begin..end]);
+            match is_inner(begin, end) {
+                true => question.tokens.push(hash),
+                false => question.edges.push((end - begin, hash)),
+            }
+        }
+        minimizers(fragment, |hash| question.grams.push(hash));
+        question
+    }
+
+    /// About a text that stands between other characters than letters, digits and underscores, or at an end of the line.
+    pub(crate) fn of_word(word: &[u8]) -> Question {
+        let mut question = Question::of(word);
+        for (begin, end) in runs(word, WORD).filter(|(begin, end)| end - begin >= LEAST_TOKEN) {
+            question.tokens.push(xxh3_64(&word[begin..end]));
+        }
+        question.tokens.sort_unstable();
+        question.tokens.dedup();
+        question
+    }
+
+    /// False where the filters exclude it. `read` fills a block of the filters; one that cannot be read or is damaged excludes
+    /// nothing.
+    pub(crate) fn may_be_in(&self, shape: &Shape, mut read: impl FnMut(usize, &mut [u8; BLOCK]) -> bool) -> bool {
+        let sure = self.edges.iter().filter(|(length, _)| *length < 63 && shape.hex_lengths >> (length + 1) == 0);
+        let tokens = sure.map(|(_, hash)| hash).chain(&self.tokens);
+        let mut has = |hash: u64, first: u32, blocks: u32, count: u32| {
+            let (block, mut bits) = bits(hash, blocks, count);
+            let mut bytes = [0; BLOCK];
+            if blocks == 0 || !read(first as usize + block, &mut bytes) {
+                return true;
+            }
+            let (body, crc) = bytes.split_at(BLOCK - 4);
+            crc32fast::hash(body).to_le_bytes() != crc || bits.all(|bit| body[bit / 8] & 1 << (bit % 8) != 0)
+        };
+        for hash in tokens {
+            if !has(*hash, 0, shape.token_blocks, TOKEN_HASHES) {
+                return false;
+            }
+        }
+        self.grams.iter().all(|hash| has(*hash, shape.token_blocks, shape.gram_blocks, GRAM_HASHES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn may_contain(filter: &(Vec<u8>, Shape), question: &Question) -> bool {
+        question.may_be_in(&filter.1, |block, out| {
+            out.copy_from_slice(&filter.0[block * BLOCK..(block + 1) * BLOCK]);
+            true
+        })
+    }
+
+    fn noise(seed: u64, length: usize) -> Vec<u8> {
+        let mut state = seed | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        (0..length).map(|_| b"0123456789abcdef"[(next() >> 20) as usize % 16]).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_fragment_is_ever_missed(
+            text in proptest::collection::vec(prop_oneof![3 => "[0-9a-f]{1,40}", 1 => "[a-z_ =\":.]{1,20}", 1 => "\\PC{0,4}"], 0..20),
+            begin in any::<prop::sample::Index>(), length in 0_usize..90,
+        ) {
+            let text = text.concat().into_bytes();
+            let filter = build(&text);
+            let begin = begin.index(text.len() + 1);
+            let fragment = &text[begin..(begin + length).min(text.len())];
+            prop_assert!(may_contain(&filter, &Question::of(fragment)));
+            for (begin, end) in runs(&text, WORD) {
+                prop_assert!(may_contain(&filter, &Question::of_word(&text[begin..end])));
+            }
+        }
+
+        #[test]
+        fn every_long_fragment_has_a_gram(seed in any::<u64>(), length in SURE_BYTES..100) {
+            prop_assert!(!Question::of(&noise(seed, length)).grams.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_excluded() {
+        let lines: Vec<Vec<u8>> = (1..3000).map(|seed| noise(seed, 32)).collect();
+        let text =
+            lines.iter().flat_map(|id| [b"{\"trace_id\":\"", &id[..], b"\",\"n\":1}\n"].concat()).collect::<Vec<u8>>();
+        let filter = build(&text);
+        let count = |question: &dyn Fn(u64) -> Question| {
+            (10_000..12_000).filter(|seed| may_contain(&filter, &question(*seed))).count()
+        };
+        let whole = count(&|seed| Question::of(&noise(seed, 32)));
+        let parts = count(&|seed| Question::of(&noise(seed, SURE_BYTES)));
+        assert!(whole < 20, "{whole} of 2000 ids are not excluded");
+        assert!(parts < 300, "{parts} of 2000 fragments are not excluded");
+        assert!(filter.0.len() < text.len() / 10);
+    }
+
+    #[test]
+    fn a_damaged_block_excludes_nothing() {
+        let mut filter = build(b"one two three");
+        filter.0.iter_mut().for_each(|byte| *byte = 0);
+        assert!(may_contain(&filter, &Question::of_word(b"three")));
+        assert!(!may_contain(&build(b"one two three"), &Question::of_word(b"threes")));
+    }
+}

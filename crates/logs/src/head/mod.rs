@@ -1,0 +1,304 @@
+//! The streams of one tenant that take entries, and what of them is not in blocks yet.
+//!
+//! One lock for a tenant: entries are checked, logged and put in place while it is held, so that everything in a log segment is
+//! in the head by the time the segment ends. Readers take the chunks of the streams that they want; a chunk that a reader
+//! holds is copied before it grows.
+
+mod chunk;
+mod rate;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use blocks::wal::{Commit, Record, SubmitError, Wal};
+use hashbrown::HashMap;
+use model::{Labels, LogBatch, LogRejectReason, LogRejection, LogReport, Matcher, NanoRange};
+
+pub(crate) use chunk::Chunk;
+use rate::Bucket;
+
+use crate::LogLimits;
+use crate::record;
+
+/// What a stream costs beside its labels and chunks.
+const STREAM_BYTES: usize = 400;
+
+/// What all heads of a store share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Estimate of the memory of all heads in bytes.
+    pub(crate) memory: AtomicI64,
+    pub(crate) entries: AtomicI64,
+    pub(crate) appended: AtomicU64,
+    pub(crate) appended_bytes: AtomicU64,
+    pub(crate) duplicates: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Stream {
+    labels: Labels,
+    /// Full ones, and those of a flush that failed.
+    chunks: Vec<Arc<Chunk>>,
+    open: Arc<Chunk>,
+    /// On their way into a block.
+    flushing: Vec<Arc<Chunk>>,
+    newest: i64,
+    /// The same while a batch is checked.
+    next_newest: i64,
+    bucket: Option<Bucket>,
+    used_ms: i64,
+}
+
+/// What a reader or a flush takes of a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) labels: Labels,
+    pub(crate) chunks: Vec<Arc<Chunk>>,
+}
+
+/// Why a batch was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Too much waits to be logged.
+    Full,
+    /// The log is closed.
+    Closed,
+}
+
+/// The streams of one tenant.
+#[derive(Debug)]
+pub(crate) struct Head {
+    shared: Arc<Shared>,
+    streams: Vec<Stream>,
+    places: HashMap<Labels, usize>,
+    record: Record,
+    page_bytes: usize,
+}
+
+impl Head {
+    pub(crate) fn new(shared: Arc<Shared>, page_bytes: usize) -> Self {
+        Head { shared, streams: Vec::new(), places: HashMap::new(), record: Record::new(), page_bytes }
+    }
+
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Checks, logs and takes the entries of a batch. After an error nothing was taken.
+    pub(crate) fn append(
+        &mut self,
+        batch: &LogBatch,
+        limits: &LogLimits,
+        now_ms: i64,
+        wal: &Wal,
+    ) -> Result<(LogReport, Option<Commit>), Refused> {
+        let mut report = LogReport::default();
+        let places = self.find_streams(batch, limits, now_ms);
+        let mut takes = Vec::with_capacity(batch.len());
+        for (index, entry) in batch.iter().enumerate() {
+            let bytes = entry.line().len() as f64;
+            let verdict = match places[entry.stream() as usize] {
+                Some(place) => self.streams[place].check(entry.timestamp(), bytes, limits, now_ms),
+                None => Err((LogRejectReason::StreamLimit, None)),
+            };
+            takes.push(verdict.is_ok());
+            if let Err((reason, oldest_acceptable)) = verdict {
+                report.rejected.push(LogRejection { entry: index, reason, oldest_acceptable });
+            }
+        }
+        if !takes.contains(&true) {
+            return Ok((report, None));
+        }
+        let mut written = std::mem::take(&mut self.record);
+        record::encode(batch, &takes, &mut written);
+        let submitted = submit(wal, written.seal());
+        written.clear();
+        if written.payload().capacity() <= 4 << 20 {
+            self.record = written;
+        }
+        let commit = submitted?;
+        for (entry, _) in batch.iter().zip(&takes).filter(|(_, takes)| **takes) {
+            let place = places[entry.stream() as usize].expect("entries without a stream are not taken");
+            report.stored += u64::from(self.put(place, entry, now_ms));
+        }
+        self.shared.appended.fetch_add(report.stored, Ordering::Relaxed);
+        Ok((report, Some(commit)))
+    }
+
+    /// Takes the entries of a record of the log; answers how many were new.
+    pub(crate) fn restore(&mut self, batch: &LogBatch, now_ms: i64) -> u64 {
+        let no_limits = LogLimits { streams: None, stream_rate: None, out_of_order_window: None };
+        let places = self.find_streams(batch, &no_limits, now_ms);
+        let mut restored = 0;
+        for entry in batch.iter() {
+            let place = places[entry.stream() as usize].expect("without a limit every stream has a place");
+            restored += u64::from(self.put(place, entry, now_ms));
+        }
+        restored
+    }
+
+    /// The place of each stream of a batch; `None` where there may be no more.
+    fn find_streams(&mut self, batch: &LogBatch, limits: &LogLimits, now_ms: i64) -> Vec<Option<usize>> {
+        let mut places = Vec::with_capacity(batch.streams().len());
+        for labels in batch.streams() {
+            let known = self.places.get(labels).copied();
+            let place = match known {
+                Some(place) => Some(place),
+                None if limits.streams.is_some_and(|most| self.streams.len() >= most) => None,
+                None => Some(self.add_stream(labels.clone(), now_ms)),
+            };
+            if let Some(place) = place {
+                self.streams[place].next_newest = self.streams[place].newest;
+            }
+            places.push(place);
+        }
+        places
+    }
+
+    fn add_stream(&mut self, labels: Labels, now_ms: i64) -> usize {
+        let place = self.streams.len();
+        self.weigh((STREAM_BYTES + labels.encoded_len()) as i64);
+        self.places.insert(labels.clone(), place);
+        self.streams.push(Stream {
+            labels,
+            chunks: Vec::new(),
+            open: Arc::default(),
+            flushing: Vec::new(),
+            newest: i64::MIN,
+            next_newest: i64::MIN,
+            bucket: None,
+            used_ms: now_ms,
+        });
+        place
+    }
+
+    fn weigh(&self, bytes: i64) {
+        self.shared.memory.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Puts an entry in place, unless it is there already; answers whether it was new.
+    fn put(&mut self, place: usize, entry: model::LogEntry<'_>, now_ms: i64) -> bool {
+        let stream = &mut self.streams[place];
+        let (timestamp, line) = (entry.timestamp(), entry.line());
+        stream.used_ms = now_ms;
+        if timestamp <= stream.newest && stream.contains(timestamp, line) {
+            self.shared.duplicates.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        stream.newest = stream.newest.max(timestamp);
+        let metadata_bytes: usize = entry.metadata().map(|(name, value)| name.len() + value.len()).sum();
+        if stream.open.text_bytes() + line.len() > self.page_bytes + self.page_bytes / 8 && stream.open.len() > 0 {
+            let full = std::mem::take(&mut stream.open);
+            stream.chunks.push(full);
+        }
+        let grown = Arc::make_mut(&mut stream.open).push(timestamp, line, entry.metadata());
+        self.weigh(grown as i64);
+        self.shared.entries.fetch_add(1, Ordering::Relaxed);
+        self.shared.appended_bytes.fetch_add((line.len() + metadata_bytes) as u64, Ordering::Relaxed);
+        true
+    }
+
+    /// What matching streams hold in memory in the range.
+    pub(crate) fn select(&self, matchers: &[Matcher], range: NanoRange) -> Vec<Taken> {
+        let mut found = Vec::new();
+        for stream in &self.streams {
+            let chunks: Vec<Arc<Chunk>> = stream.all().filter(|chunk| chunk.overlaps(range)).cloned().collect();
+            if !chunks.is_empty() && matches(&stream.labels, matchers) {
+                found.push(Taken { labels: stream.labels.clone(), chunks });
+            }
+        }
+        found
+    }
+
+    /// Begins to move everything into a block; what a flush that failed has begun to move goes along.
+    pub(crate) fn begin_flush(&mut self) -> Vec<Taken> {
+        let mut taken = Vec::new();
+        for stream in &mut self.streams {
+            stream.flushing.append(&mut stream.chunks);
+            if stream.open.len() > 0 {
+                stream.flushing.push(std::mem::take(&mut stream.open));
+            }
+            if !stream.flushing.is_empty() {
+                taken.push(Taken { labels: stream.labels.clone(), chunks: stream.flushing.clone() });
+            }
+        }
+        taken.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        taken
+    }
+
+    /// The block counts: what was moved goes, and so do streams that have been idle.
+    pub(crate) fn end_flush(&mut self, idle_before_ms: i64) {
+        let (mut bytes, mut entries) = (0, 0);
+        for stream in &mut self.streams {
+            for chunk in stream.flushing.drain(..) {
+                bytes += chunk.memory() as i64;
+                entries += chunk.len() as i64;
+            }
+        }
+        self.shared.entries.fetch_sub(entries, Ordering::Relaxed);
+        let is_idle = |stream: &Stream| stream.open.len() == 0 && stream.used_ms < idle_before_ms;
+        if self.streams.iter().any(is_idle) {
+            let gone = self.streams.extract_if(.., |stream| is_idle(stream));
+            bytes += gone.map(|stream| (STREAM_BYTES + stream.labels.encoded_len()) as i64).sum::<i64>();
+            self.places =
+                self.streams.iter().enumerate().map(|(place, stream)| (stream.labels.clone(), place)).collect();
+        }
+        self.weigh(-bytes);
+    }
+
+    /// Labels of the streams that have entries in memory in the range.
+    pub(crate) fn labels_in(&self, range: NanoRange) -> impl Iterator<Item = &Labels> {
+        let in_range = move |stream: &&Stream| stream.all().any(|chunk| chunk.overlaps(range));
+        self.streams.iter().filter(in_range).map(|stream| &stream.labels)
+    }
+}
+
+impl Stream {
+    fn all(&self) -> impl Iterator<Item = &Arc<Chunk>> {
+        self.flushing.iter().chain(&self.chunks).chain([&self.open])
+    }
+
+    fn contains(&self, timestamp: i64, line: &[u8]) -> bool {
+        self.all().any(|chunk| chunk.contains(timestamp, line))
+    }
+
+    /// Whether an entry may be taken; where it is too old, also from when on entries may be.
+    fn check(
+        &mut self,
+        timestamp: i64,
+        bytes: f64,
+        limits: &LogLimits,
+        now_ms: i64,
+    ) -> Result<(), (LogRejectReason, Option<i64>)> {
+        if let Some(window) = limits.out_of_order_window {
+            let oldest = self.next_newest.saturating_sub(window);
+            if timestamp < oldest {
+                return Err((LogRejectReason::TooFarBehind, Some(oldest)));
+            }
+        }
+        if let Some(rate) = limits.stream_rate {
+            let bucket = self.bucket.get_or_insert_with(|| Bucket::full(rate.burst_bytes, now_ms));
+            if !bucket.take(bytes, rate.bytes_a_second, rate.burst_bytes, now_ms) {
+                return Err((LogRejectReason::StreamRate, None));
+            }
+        }
+        self.next_newest = self.next_newest.max(timestamp);
+        Ok(())
+    }
+}
+
+/// True where the labels satisfy all matchers; an absent label counts as the empty value.
+pub(crate) fn matches(labels: &Labels, matchers: &[Matcher]) -> bool {
+    matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name).unwrap_or("")))
+}
+
+fn submit(wal: &Wal, record: &[u8]) -> Result<Commit, Refused> {
+    loop {
+        match wal.submit(wal.epoch(), record) {
+            Ok(commit) => return Ok(commit),
+            Err(SubmitError::Epoch) => {} // records stand alone: the same one serves the new epoch
+            Err(SubmitError::Full) => return Err(Refused::Full),
+            Err(SubmitError::Closed) => return Err(Refused::Closed),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! A page at rest: entries of one stream, split into templates and columns.
+//!
+//! ```text
+//! body     = head | templates | column* | metadata column*
+//! head     = version | times | template of each entry | number of templates | fields (json) | fields (logfmt)
+//!          | the length and crc32 of each section that follows
+//! templates = for each: its constant text, and where a text of which column is put into it
+//! ```
+//!
+//! A line is its template with the next text of each column put in. So a constant part is held once, a column holds like with
+//! like, and a field that a query asks for is read without the lines.
+
+mod column;
+mod fields;
+mod ints;
+mod number;
+mod read;
+mod split;
+#[cfg(test)]
+mod tests;
+mod time_text;
+mod zip;
+
+use blocks::bytes::{put_text, put_varint};
+use hashbrown::HashMap;
+use model::{LineFormat, PageInfo};
+use xxhash_rust::xxh3::xxh3_64;
+
+pub(crate) use read::PageHead;
+pub(crate) use zip::{put_blob, take_blob};
+
+use crate::entries::Entries;
+use crate::filter;
+use column::Values;
+use split::{Class, Mode, Slot};
+
+const VERSION: u64 = 1;
+/// Shorter pages are not split: what they would save is less than what the columns cost.
+const LEAST_TO_SPLIT: usize = 4096;
+/// More contexts share the last column.
+const MOST_COLUMNS: usize = 250;
+
+/// A page ready to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct EncodedPage {
+    pub(crate) info: PageInfo,
+    pub(crate) shape: Shape,
+    pub(crate) body: Vec<u8>,
+    pub(crate) filter: Vec<u8>,
+}
+
+/// What an index says of a page beside its [`PageInfo`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) head_bytes: u32,
+    pub(crate) head_crc: u32,
+    pub(crate) is_json: bool,
+    pub(crate) is_logfmt: bool,
+    pub(crate) filter: filter::Shape,
+}
+
+/// The constant text of many lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Template {
+    text: Vec<u8>,
+    cuts: Vec<Cut>,
+}
+
+/// A place of a template where a text of a column belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    at: usize,
+    class: Class,
+    column: u32,
+}
+
+/// Collects templates and columns line by line.
+#[derive(Default)]
+struct Builder {
+    templates: Vec<Template>,
+    known: HashMap<u64, u32>,
+    ids: Vec<i64>,
+    columns: Vec<Values>,
+    contexts: HashMap<u64, u32>,
+    slots: Vec<Slot>,
+    scratch: Template,
+}
+
+impl Builder {
+    fn column(&mut self, context: u64, class: Class) -> u32 {
+        let key = context.wrapping_mul(5).wrapping_add(class as u64);
+        if let Some(column) = self.contexts.get(&key) {
+            return *column;
+        }
+        let column = self.columns.len().min(MOST_COLUMNS - 1) as u32;
+        if self.columns.len() < MOST_COLUMNS {
+            self.columns.push(Values::default());
+        }
+        self.contexts.insert(key, column);
+        column
+    }
+
+    /// Makes the template of a line; answers its number where it is known.
+    fn find(&mut self, line: &[u8], slots: &[Slot]) -> (u64, Option<u32>) {
+        let mut template = std::mem::take(&mut self.scratch);
+        template.text.clear();
+        template.cuts.clear();
+        let mut from = 0;
+        let mut hash = 0_u64;
+        for slot in slots {
+            template.text.extend_from_slice(&line[from..slot.begin]);
+            from = slot.end;
+            let column = self.column(slot.context, slot.class);
+            let cut = Cut { at: template.text.len(), class: slot.class, column };
+            hash = (hash ^ (cut.at as u64) << 20 ^ u64::from(column) << 2 ^ slot.class as u64)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            template.cuts.push(cut);
+        }
+        template.text.extend_from_slice(&line[from..]);
+        hash ^= xxh3_64(&template.text);
+        let known = self.known.get(&hash).copied().filter(|id| self.templates[*id as usize] == template);
+        self.scratch = template;
+        (hash, known)
+    }
+
+    fn take(&mut self, line: &[u8], mode: Mode, most: usize) -> Option<u32> {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.clear();
+        split::split(line, mode, &mut slots);
+        let (hash, known) = self.find(line, &slots);
+        self.slots = slots;
+        if known.is_some() || self.templates.len() >= most {
+            return known;
+        }
+        Some(self.add_template(hash))
+    }
+
+    fn add_template(&mut self, hash: u64) -> u32 {
+        let id = self.templates.len() as u32;
+        self.known.insert(hash, id);
+        self.templates.push(self.scratch.clone());
+        id
+    }
+
+    /// Adds a line that stands at `start` in the text of the page.
+    fn add(&mut self, entry: u32, line: &[u8], start: usize, most: usize) {
+        let id = match self.take(line, Mode::Fine, most).or_else(|| self.take(line, Mode::Wide, most + 32)) {
+            Some(id) => id,
+            None => self.whole(line),
+        };
+        self.put(entry, start, id);
+    }
+
+    /// Cuts out the whole line.
+    fn whole(&mut self, line: &[u8]) -> u32 {
+        let slot = Slot { begin: 0, end: line.len(), class: Class::Line, context: 4 };
+        let (hash, known) = self.find(line, &[slot]);
+        self.slots.clear();
+        self.slots.push(slot);
+        known.unwrap_or_else(|| self.add_template(hash))
+    }
+
+    fn put(&mut self, entry: u32, start: usize, id: u32) {
+        self.ids.push(i64::from(id));
+        let template = &self.templates[id as usize];
+        for (slot, cut) in self.slots.iter().zip(&template.cuts) {
+            let values = &mut self.columns[cut.column as usize];
+            values.ranges.push(((start + slot.begin) as u32, (start + slot.end) as u32));
+            values.entries.push(entry);
+        }
+    }
+}
+
+/// Splits, codes and compresses entries in order of time; there is at least one.
+pub(crate) fn encode(entries: &Entries) -> EncodedPage {
+    let lines = &entries.lines;
+    let mut builder = Builder::default();
+    let most = if lines.text.len() < LEAST_TO_SPLIT { 0 } else { 48 + entries.len() / 24 };
+    for index in 0..entries.len() {
+        let (line, start) = (lines.get(index), lines.start(index));
+        if most == 0 {
+            let id = builder.whole(line);
+            builder.put(index as u32, start, id);
+        } else {
+            builder.add(index as u32, line, start, most);
+        }
+    }
+    let json = fields::find(&builder.templates, LineFormat::Json);
+    let logfmt = match json {
+        Some(_) => None,
+        None => fields::find(&builder.templates, LineFormat::Logfmt),
+    };
+    let mut shape = Shape { is_json: json.is_some(), is_logfmt: logfmt.is_some(), ..Shape::default() };
+
+    let mut sections: Vec<Vec<u8>> = vec![encode_templates(&builder.templates)];
+    for values in &builder.columns {
+        let mut bytes = Vec::new();
+        column::encode(values, &lines.text, &entries.timestamps, &mut bytes);
+        sections.push(bytes);
+    }
+    let metadata = encode_metadata(entries, &mut sections);
+
+    let mut head = Vec::new();
+    put_varint(&mut head, VERSION);
+    ints::encode(&entries.timestamps, &mut head);
+    ints::encode(&builder.ids, &mut head);
+    put_varint(&mut head, builder.templates.len() as u64);
+    fields::encode(&json.unwrap_or_default(), &mut head);
+    fields::encode(&logfmt.unwrap_or_default(), &mut head);
+    put_varint(&mut head, builder.columns.len() as u64);
+    put_varint(&mut head, metadata.len() as u64);
+    metadata.iter().for_each(|name| put_text(&mut head, name));
+    for section in &sections {
+        put_varint(&mut head, section.len() as u64);
+        head.extend_from_slice(&crc32fast::hash(section).to_le_bytes());
+    }
+    shape.head_bytes = head.len() as u32;
+    shape.head_crc = crc32fast::hash(&head);
+    let (filter, filter_shape) = filter::build(&lines.text);
+    shape.filter = filter_shape;
+    let mut body = head;
+    sections.iter().for_each(|section| body.extend_from_slice(section));
+    EncodedPage { info: entries.info(), shape, body, filter }
+}
+
+fn encode_templates(templates: &[Template]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for template in templates {
+        put_varint(&mut bytes, template.text.len() as u64);
+        bytes.extend_from_slice(&template.text);
+        put_varint(&mut bytes, template.cuts.len() as u64);
+        let mut before = 0;
+        for cut in &template.cuts {
+            put_varint(&mut bytes, (cut.at - before) as u64);
+            put_varint(&mut bytes, u64::from(cut.column));
+            before = cut.at;
+        }
+    }
+    let mut out = Vec::new();
+    zip::put_blob(&bytes, &mut out);
+    out
+}
+
+/// Adds a section for each name of structured metadata: which entries have it, and its values. Answers the names.
+fn encode_metadata(entries: &Entries, sections: &mut Vec<Vec<u8>>) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = Vec::new();
+    let mut columns: Vec<(Vec<i64>, Vec<u8>, Values)> = Vec::new();
+    for entry in 0..entries.len() {
+        for (name, value) in entries.meta.of(entry) {
+            let at = names.iter().position(|known| **known == *name).unwrap_or_else(|| {
+                names.push(Box::from(name));
+                columns.push((vec![0; entries.len()], Vec::new(), Values::default()));
+                names.len() - 1
+            });
+            let (present, text, values) = &mut columns[at];
+            if present[entry] == 1 {
+                // Of two values of one name the last counts.
+                values.ranges.pop();
+                values.entries.pop();
+            }
+            present[entry] = 1;
+            values.ranges.push((text.len() as u32, (text.len() + value.len()) as u32));
+            values.entries.push(entry as u32);
+            text.extend_from_slice(value.as_bytes());
+        }
+    }
+    for (present, text, values) in columns {
+        let mut bytes = Vec::new();
+        ints::encode(&present, &mut bytes);
+        column::encode(&values, &text, &entries.timestamps, &mut bytes);
+        sections.push(bytes);
+    }
+    names
+}
