@@ -32,10 +32,17 @@ function report(name, bytes, budget) {
   );
 }
 
-for (const page of ['src/explore/ExplorePage.tsx', 'src/targets/TargetsPage.tsx', 'src/status/StatusPage.tsx']) {
+for (const page of [
+  'src/explore/ExplorePage.tsx',
+  'src/logs/LogsPage.tsx',
+  'src/targets/TargetsPage.tsx',
+  'src/status/StatusPage.tsx',
+]) {
   report(`first load, ${page.split('/')[1]}`, weigh(filesOf(page, new Set(shell))), FIRST_LOAD);
 }
 const before = filesOf('src/explore/ExplorePage.tsx', new Set(shell));
 const editor = [...filesOf('src/explore/PromqlEditor.tsx')].filter((file) => !before.has(file));
 report('query editor', weigh(editor), EDITOR);
+const logs = filesOf('src/logs/LogsPage.tsx', new Set(shell));
+report('log query editor', weigh([...filesOf('src/logs/LogqlEditor.tsx')].filter((file) => !logs.has(file))), EDITOR);
 process.exit(failed ? 1 : 0);

@@ -69,6 +69,13 @@ const explore = createRoute({
   component: lazyRouteComponent(() => import('./explore/ExplorePage'), 'ExplorePage'),
 });
 
+const logs = createRoute({
+  getParentRoute: () => root,
+  path: '/logs',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./logs/LogsPage'), 'LogsPage'),
+});
+
 const targets = createRoute({
   getParentRoute: () => root,
   path: '/targets',
@@ -104,7 +111,7 @@ const prometheusLinks = ['/graph', '/query'].map((path) =>
 
 export function makeRouter() {
   return createRouter({
-    routeTree: root.addChildren([explore, targets, status, start, ...prometheusLinks]),
+    routeTree: root.addChildren([explore, logs, targets, status, start, ...prometheusLinks]),
     parseSearch,
     stringifySearch: writeSearch,
     defaultPreload: 'intent',

@@ -1,10 +1,9 @@
 // Values under the crosshair, highest first, beside the point and never on it.
 import { useLayoutEffect, useRef } from 'react';
 import type uPlot from 'uplot';
-import { slotVariable } from '../series/colour';
 import { formatTime } from '../time/format';
 import { formatValue } from '../units/format';
-import type { Look } from './options';
+import { colourToken, isStack, type Look } from './options';
 import { type Reading, tooltipRows } from './scale';
 
 export type Pointer = { index: number; left: number; top: number; chart: uPlot };
@@ -17,7 +16,7 @@ function readings(pointer: Pointer, look: Look): { list: Reading[]; nearest: str
   look.series.forEach((s, i) => {
     const value = s.values[pointer.index];
     if (!look.visible[i] || value === null || value === undefined) return;
-    list.push({ key: s.key, name: s.name, colour: `var(${slotVariable(look.slots.get(s.key) ?? 0)})`, value });
+    list.push({ key: s.key, name: s.name, colour: `var(${colourToken(look, s.key)})`, value });
     const drawn = pointer.chart.data[i + 1]?.[pointer.index];
     if (drawn === null || drawn === undefined) return;
     const away = Math.abs(pointer.chart.valToPos(drawn, 'y') - pointer.top);
@@ -62,7 +61,7 @@ export function Tooltip(props: { pointer: Pointer; look: Look }) {
         </div>
       ))}
       {below > 0 && <div className="quiet">{below} lower</div>}
-      {look.style === 'stacked' && list.length > 1 && (
+      {isStack(look) && list.length > 1 && (
         <div className="tooltip-row tooltip-total">
           <span className="tooltip-name">Total</span>
           <span className="number">

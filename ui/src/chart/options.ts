@@ -1,6 +1,6 @@
 // What uPlot is told: axes in human units, series in the palette, gaps left open, drag to zoom.
 import uPlot from 'uplot';
-import { PALETTE_SIZE, slotVariable } from '../series/colour';
+import { slotVariable } from '../series/colour';
 import type { Series } from '../series/frame';
 import { drawable, stackColumns } from '../series/stack';
 import { summarise } from '../series/stats';
@@ -10,11 +10,13 @@ import type { Range, Zone } from '../time/range';
 import { formatTicks, tickSteps, type Unit } from '../units/format';
 import { loneSamples, valueRange } from './scale';
 
-export type Style = 'lines' | 'stacked' | 'points';
+export type Style = 'lines' | 'stacked' | 'points' | 'bars';
 export type Look = {
   series: readonly Series[];
   visible: readonly boolean[];
   slots: ReadonlyMap<string, number>;
+  /** Tokens of series whose colour means something, by key; the others take their slot's. */
+  tokens?: ReadonlyMap<string, string>;
   unit: Unit;
   zero: boolean;
   style: Style;
@@ -30,9 +32,13 @@ export type Events = {
 /** Marking every series under the crosshair is help up to here and noise beyond. */
 const MARKED = 20;
 
-export function palette(): string[] {
-  return Array.from({ length: PALETTE_SIZE }, (_, slot) => tokenColour(slotVariable(slot)));
+/** The token of a series' colour. */
+export function colourToken(look: Look, key: string): string {
+  return look.tokens?.get(key) ?? slotVariable(look.slots.get(key) ?? 0);
 }
+
+/** Whether each value stands on those below it. Bars begin at their time and reach to the next. */
+export const isStack = (look: Look) => look.style === 'stacked' || look.style === 'bars';
 
 function faded(colour: string, alpha: number): string {
   const parts = colour.match(/[\d.]+/g) ?? [];
@@ -41,17 +47,17 @@ function faded(colour: string, alpha: number): string {
 
 export function chartData(times: number[], look: Look): uPlot.AlignedData {
   const columns = look.series.map((s) => drawable(s.values));
-  return [times, ...(look.style === 'stacked' ? stackColumns(columns, look.visible) : columns)] as uPlot.AlignedData;
+  return [times, ...(isStack(look) ? stackColumns(columns, look.visible) : columns)] as uPlot.AlignedData;
 }
 
 function seriesOptions(look: Look): uPlot.Series[] {
-  const colours = palette();
   const shown = look.visible.filter(Boolean).length;
   const areaAlpha = tokenNumber('--series-fill');
   const stackAlpha = tokenNumber('--series-stack-fill');
   const grounded = startsAtGround(look);
   return look.series.map((s, i): uPlot.Series => {
-    const stroke = colours[look.slots.get(s.key) ?? 0] ?? '';
+    const stroke = tokenColour(colourToken(look, s.key));
+    if (look.style === 'bars') return barOptions(s.name, look.visible[i] ?? true, stroke);
     const fill =
       look.style === 'stacked'
         ? faded(stroke, stackAlpha)
@@ -72,6 +78,11 @@ function seriesOptions(look: Look): uPlot.Series[] {
   });
 }
 
+function barOptions(label: string, show: boolean, fill: string): uPlot.Series {
+  const paths = uPlot.paths.bars?.({ size: [0.9, 64], align: 1 });
+  return { label, show, fill, width: 0, points: { show: false }, ...(paths ? { paths } : {}) };
+}
+
 /** An area says how much; above a cut axis it would lie. */
 function startsAtGround(look: Look): boolean {
   const all = look.series.filter((_, i) => look.visible[i]).map((s) => summarise(s.values));
@@ -82,7 +93,7 @@ function startsAtGround(look: Look): boolean {
 
 /** In a stack each area ends on the visible one below it. */
 function stackBands(look: Look): uPlot.Band[] {
-  if (look.style !== 'stacked') return [];
+  if (!isStack(look)) return [];
   const shown = look.series.map((_, i) => i + 1).filter((i) => look.visible[i - 1]);
   return shown.slice(1).map((upper, n) => ({ series: [upper, shown[n] ?? 1] as [number, number] }));
 }
@@ -118,7 +129,7 @@ export function chartOptions(look: Look, events: Events, width: number, height: 
     ...(look.zone === 'utc' ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') } : {}),
     scales: {
       x: { time: true, range: () => [events.range().start / 1000, events.range().end / 1000] },
-      y: { range: (_, min, max) => valueRange(min, max, look.zero || look.style === 'stacked') },
+      y: { range: (_, min, max) => valueRange(min, max, look.zero || isStack(look)) },
     },
     axes: [
       {

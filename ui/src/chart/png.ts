@@ -1,8 +1,7 @@
 // A chart as a picture that explains itself: queries, time range, legend.
 import type uPlot from 'uplot';
 import { tokenColour, tokenText } from '../shell/theme';
-import type { Look } from './options';
-import { palette } from './options';
+import { colourToken, type Look } from './options';
 
 const LEGEND_ROWS = 20;
 
@@ -39,10 +38,9 @@ export function chartPng(chart: uPlot, look: Look, title: string[], note: string
   context.fillStyle = tokenColour('--text-quiet');
   context.fillText(note, 12, 12 + line * (title.length + 0.5));
   context.drawImage(source, 0, head, chart.width, chart.height);
-  const colours = palette();
   names.forEach((series, i) => {
     const y = head + chart.height + line * (i + 0.5);
-    context.fillStyle = colours[look.slots.get(series.key) ?? 0] ?? '';
+    context.fillStyle = tokenColour(colourToken(look, series.key));
     context.fillRect(12, y - 5, 10, 10);
     context.fillStyle = tokenColour('--text');
     context.fillText(clipped(context, series.name, chart.width - 44), 30, y);

@@ -2,10 +2,10 @@
 import { useMemo } from 'react';
 import type { ApiError } from '../api/http';
 import { errorPosition } from '../api/prometheus';
+import { editorOf } from '../editor/Editor';
+import { markError } from '../editor/mark';
 import { CopyButton } from '../parts/Copy';
 import { Severity } from '../parts/Severity';
-import { editorOf } from './Editor';
-import { markError } from './mark';
 
 const TITLES: Record<string, string> = {
   bad_data: 'The query is not valid',

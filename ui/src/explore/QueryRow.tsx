@@ -1,13 +1,15 @@
 // One query: editor, what it cost, its options.
 import { lazy, Suspense, useEffect, useState } from 'react';
+import { Editor, editorOf } from '../editor/Editor';
 import { CopyButton } from '../parts/Copy';
 import { formatDuration } from '../time/format';
 import { parseDuration } from '../time/step';
 import { formatExact } from '../units/format';
-import { Editor, editorOf } from './Editor';
+
 import type { Query, ResultKind } from './state';
 import type { Result } from './useResults';
 
+const PromqlEditor = lazy(() => import('./PromqlEditor'));
 const MetricBrowser = lazy(() => import('./MetricBrowser'));
 const Explain = lazy(() => import('./Explain'));
 
@@ -52,7 +54,15 @@ export function QueryRow(props: Props) {
         <span className="query-id" aria-hidden="true">
           {query.id}
         </span>
-        <Editor id={query.id} value={draft} label={`Query ${query.id}, PromQL`} onChange={setDraft} onRun={run} />
+        <Editor
+          id={query.id}
+          value={draft}
+          label={`Query ${query.id}, PromQL`}
+          placeholder="Enter a PromQL query, or choose a metric"
+          code={PromqlEditor}
+          onChange={setDraft}
+          onRun={run}
+        />
         <button type="button" className="button" onClick={() => setBrowsing(true)}>
           Metrics
         </button>

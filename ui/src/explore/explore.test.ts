@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { errorPosition } from '../api/prometheus';
+import { markError } from '../editor/mark';
 import { parseSearch, writeSearch } from '../router-search';
-import { markError } from './mark';
 import { fromPrometheusLink, fromShortLink, insertQuery, newQuery, readState, writeState } from './state';
 import { planQuery } from './useResults';
 

@@ -11,6 +11,8 @@ const IN_PLACE: [string[], string][] = [
   [['Ctrl', 'Space'], 'In a query: show completions'],
   [['Esc'], 'In a query: leave it, so that the keys above work again'],
   [['←', '→'], 'On a graph: move the crosshair'],
+  [['↑', '↓'], 'On a log line: go to the next one'],
+  [['Enter'], 'On a log line: unfold it'],
   [['Enter'], 'On a legend row: show this series alone'],
   [['Space'], 'On a legend row: show or hide this series'],
 ];
@@ -58,7 +60,7 @@ export default function KeysDialog(props: { close: () => void }) {
                   <dt>
                     {keys.map((key, i) => (
                       <span key={key}>
-                        {i > 0 && (keys[0] === '←' ? ' ' : ' + ')}
+                        {i > 0 && (/[←↑]/.test(keys[0] ?? '') ? ' ' : ' + ')}
                         <kbd>{key}</kbd>
                       </span>
                     ))}

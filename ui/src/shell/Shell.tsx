@@ -57,7 +57,7 @@ function Frame(props: { page: Page | undefined }) {
     if (action === 'refresh') return time.refreshNow();
     if (action === 'explore') {
       const explore = PAGES[0];
-      if (page?.path === '/explore' || !explore) return focusQuery();
+      if (document.querySelector('[data-editor]') || !explore) return focusQuery();
       return void navigate({ to: '/explore', search: searchFor(explore) });
     }
     if (!page?.ranged) return;

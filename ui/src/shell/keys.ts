@@ -5,6 +5,7 @@ export type Action =
   | 'search'
   | 'keys'
   | 'go-explore'
+  | 'go-logs'
   | 'go-targets'
   | 'go-status'
   | 'time'
@@ -19,9 +20,10 @@ export const BINDINGS: readonly Binding[] = [
   { keys: '/', does: 'Search pages, metrics and actions', action: 'search' },
   { keys: 'Mod+k', does: 'The same, also while typing', action: 'search' },
   { keys: 'g e', does: 'Go to Explore', action: 'go-explore' },
+  { keys: 'g l', does: 'Go to Logs', action: 'go-logs' },
   { keys: 'g t', does: 'Go to Targets', action: 'go-targets' },
   { keys: 'g s', does: 'Go to Status', action: 'go-status' },
-  { keys: 'e', does: 'Explore: go there, and to the first query', action: 'explore' },
+  { keys: 'e', does: 'To the query of the page, or to Explore', action: 'explore' },
   { keys: 't', does: 'Choose the time range', action: 'time' },
   { keys: 'z', does: 'Zoom the time range out', action: 'zoom-out' },
   { keys: 'Shift+ArrowLeft', does: 'Half a range earlier', action: 'earlier' },

@@ -2,7 +2,7 @@
 import type { Action } from './keys';
 
 export type Page = {
-  path: '/explore' | '/targets' | '/status';
+  path: '/explore' | '/logs' | '/targets' | '/status';
   label: string;
   keys: string;
   action: Action;
@@ -14,6 +14,7 @@ export type Page = {
 
 export const PAGES: readonly Page[] = [
   { path: '/explore', label: 'Explore', keys: 'g e', action: 'go-explore', ranged: true, refresh: 'off' },
+  { path: '/logs', label: 'Logs', keys: 'g l', action: 'go-logs', ranged: true, refresh: 'off' },
   { path: '/targets', label: 'Targets', keys: 'g t', action: 'go-targets', ranged: false, refresh: '5s' },
   { path: '/status', label: 'Status', keys: 'g s', action: 'go-status', ranged: false, refresh: '5s' },
 ];

@@ -1,12 +1,12 @@
 // The query field: a plain text area at once, the real editor as soon as it has been fetched.
-import { lazy, Suspense, useLayoutEffect, useRef } from 'react';
-
-const PromqlEditor = lazy(() => import('./PromqlEditor'));
+import { type ComponentType, Suspense, useLayoutEffect, useRef } from 'react';
+import './editor.css';
 
 export type EditorProps = {
   id: string;
   value: string;
   label: string;
+  placeholder: string;
   onChange: (value: string) => void;
   onRun: () => void;
 };
@@ -47,7 +47,7 @@ function PlainEditor(props: EditorProps) {
       value={props.value}
       rows={Math.max(1, props.value.split('\n').length)}
       spellCheck={false}
-      placeholder="Enter a PromQL query"
+      placeholder={props.placeholder}
       onChange={(event) => props.onChange(event.target.value)}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' || event.shiftKey) return;
@@ -58,11 +58,13 @@ function PlainEditor(props: EditorProps) {
   );
 }
 
-export function Editor(props: EditorProps) {
+/** `code` is the real editor, loaded lazily. */
+export function Editor(props: EditorProps & { code: ComponentType<EditorProps> }) {
+  const { code: Code, ...rest } = props;
   return (
     <div className="editor" data-editor={props.id}>
-      <Suspense fallback={<PlainEditor {...props} />}>
-        <PromqlEditor {...props} />
+      <Suspense fallback={<PlainEditor {...rest} />}>
+        <Code {...rest} />
       </Suspense>
     </div>
   );
