@@ -51,7 +51,7 @@ impl Kind {
         match self {
             Kind::Afferent => {
                 let config = dir.join("prometheus.yml");
-                std::fs::write(&config, "global: {}\n")?;
+                std::fs::write(&config, "storage: {tsdb: {retention: {time: 1y}}}\n")?;
                 command.arg("serve").args(["--classic-ports", "off", "--listen", address]);
                 command.arg("--config").arg(config).arg("--data").arg(data);
             }
