@@ -125,7 +125,7 @@ pub(crate) enum Switch {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckWhat {
-    /// Check Prometheus configuration files. Exit status 1 if any of them has an error.
+    /// Check configuration files of Prometheus, and of Loki (loki-config.yaml). Exit status 1 if any of them has an error.
     Config {
         /// Files, or directories that hold prometheus-config.yaml or prometheus.yml.
         #[arg(required = true, value_name = "FILE")]

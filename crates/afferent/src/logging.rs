@@ -1,25 +1,34 @@
-//! Logs on standard error: text for people, or one JSON object a line (`LOG_FORMAT=json`); `LOG_LEVEL` chooses what is logged.
+//! Logs of the process itself: on standard error as text for people, or as one JSON object a line (`LOG_FORMAT=json`), and into
+//! the log store, where they are searched like those of any service. `LOG_LEVEL` chooses what is logged.
 //!
-//! JSON lines have the fields `timestamp`, `level`, `logger`, `message` and `service_name`, then those of the event.
+//! JSON lines have the fields `timestamp`, `level`, `logger`, `message`, `service_name`, `trace_id` and `span_id`, then
+//! `environment` and `region` where `ENVIRONMENT` and `REGION` are set, then those of the event.
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use model::{Clock, SystemClock};
+use model::{Clock, SystemClock, Timestamp};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt as fmt_layer};
 
-const SERVICE_NAME: &str = "afferent";
+use crate::own_logs::OwnLogs;
 
-/// Starts logging as the environment asks. An unreadable `LOG_LEVEL` counts as `info`.
-pub(crate) fn start() {
+/// The name under which the process logs.
+pub(crate) const SERVICE_NAME: &str = "afferent";
+
+/// Starts logging as the environment asks, and answers what keeps the lines for the store. An unreadable `LOG_LEVEL` counts as
+/// `info`.
+pub(crate) fn start() -> Arc<OwnLogs> {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default().to_ascii_lowercase();
     let level = match level.as_str() {
         "" => "info",
@@ -28,27 +37,60 @@ pub(crate) fn start() {
         other => other,
     };
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let own = Arc::new(OwnLogs::default());
+    let registry = tracing_subscriber::registry().with(filter).with(Keep(own.clone()));
     // A log that cannot be written (a full disk, a reader that left) must not stop what is logged about: by default the library
     // would say so on standard error, and panic there.
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     if std::env::var("LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json")) {
-        builder.event_format(JsonLines).init();
+        let lines = fmt_layer::layer().with_writer(std::io::stderr).log_internal_errors(false);
+        registry.with(lines.event_format(JsonLines)).init();
     } else {
-        builder.with_timer(WallClock).with_ansi(std::io::stderr().is_terminal()).init();
+        let lines = fmt_layer::layer().with_writer(std::io::stderr).log_internal_errors(false);
+        registry.with(lines.with_timer(WallClock).with_ansi(std::io::stderr().is_terminal())).init();
     }
+    own
 }
 
-fn now() -> String {
-    let now = DateTime::<Utc>::from_timestamp_millis(SystemClock.now().ms()).unwrap_or_default();
-    now.to_rfc3339_opts(SecondsFormat::Millis, true)
+fn text_of(now: Timestamp) -> String {
+    DateTime::<Utc>::from_timestamp_millis(now.ms()).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// An event as a line of JSON.
+fn line(event: &Event<'_>, now: Timestamp) -> String {
+    let level = match *event.metadata().level() {
+        Level::WARN => "WARNING",
+        level => level.as_str(),
+    };
+    let mut line = Map::new();
+    line.insert("timestamp".into(), text_of(now).into());
+    line.insert("level".into(), level.into());
+    line.insert("logger".into(), event.metadata().target().into());
+    line.insert("message".into(), "".into());
+    line.insert("service_name".into(), SERVICE_NAME.into());
+    line.insert("trace_id".into(), "".into());
+    line.insert("span_id".into(), "".into());
+    for (name, value) in place() {
+        line.insert((*name).to_owned(), value.clone().into());
+    }
+    event.record(&mut Fields(&mut line));
+    Value::Object(line).to_string()
+}
+
+/// Where the process runs, as `ENVIRONMENT` and `REGION` say.
+pub(crate) fn place() -> &'static [(&'static str, String)] {
+    static PLACE: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let named = [("environment", "ENVIRONMENT"), ("region", "REGION")];
+        let given = named.into_iter().filter_map(|(name, variable)| Some((name, std::env::var(variable).ok()?)));
+        given.filter(|(_, value)| !value.is_empty()).collect()
+    })
 }
 
 struct WallClock;
 
 impl FormatTime for WallClock {
     fn format_time(&self, w: &mut Writer<'_>) -> fmt::Result {
-        w.write_str(&now())
+        w.write_str(&text_of(SystemClock.now()))
     }
 }
 
@@ -60,14 +102,24 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut line = Map::new();
-        line.insert("timestamp".into(), now().into());
-        line.insert("level".into(), event.metadata().level().as_str().into());
-        line.insert("logger".into(), event.metadata().target().into());
-        line.insert("message".into(), "".into());
-        line.insert("service_name".into(), SERVICE_NAME.into());
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+        writeln!(writer, "{}", line(event, SystemClock.now()))
+    }
+}
+
+/// Keeps lines for the store.
+struct Keep(Arc<OwnLogs>);
+
+impl<S: Subscriber> Layer<S> for Keep {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let now = SystemClock.now();
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warn",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
+        };
+        self.0.keep(now, level, || line(event, now));
     }
 }
 

@@ -44,6 +44,10 @@ pub(crate) struct Budget {
     pub(crate) head: u64,
     /// Cached pages of blocks.
     pub(crate) block_cache: u64,
+    /// Log entries that are in no block yet.
+    pub(crate) log_head: u64,
+    /// Cached parts of blocks of logs.
+    pub(crate) log_cache: u64,
     /// All queries together.
     pub(crate) queries: u64,
     /// One query.
@@ -62,8 +66,8 @@ impl Budget {
         if total < SMALLEST {
             warn!(total, smallest = SMALLEST, "the memory budget is too small to be kept");
         }
-        let Budget { head, block_cache, queries, one_query, .. } = budget;
-        info!(total, reason, head, block_cache, queries, one_query, "memory budget in bytes");
+        let Budget { head, block_cache, log_head, log_cache, queries, one_query, .. } = budget;
+        info!(total, reason, head, block_cache, log_head, log_cache, queries, one_query, "memory budget in bytes");
         budget
     }
 
@@ -71,15 +75,17 @@ impl Budget {
         let whole = total.max(SMALLEST);
         let rooms = whole - RESERVE - (whole as f64 * RESERVE_SHARE) as u64;
         let share = |share: f64| (rooms as f64 * share) as u64;
-        let queries = share(0.24);
+        let queries = share(0.23);
         Budget {
             total,
-            head: share(0.46),
-            block_cache: share(0.1),
+            head: share(0.36),
+            block_cache: share(0.08),
+            log_head: share(0.1),
+            log_cache: share(0.04),
             queries,
             one_query: queries / 2,
             in_flight: share(0.12).min(MOST_IN_FLIGHT),
-            known_series: share(0.08).min(MOST_KNOWN),
+            known_series: share(0.07).min(MOST_KNOWN),
         }
     }
 
@@ -229,8 +235,9 @@ mod tests {
     fn the_rooms_get_less_than_there_is() {
         for total in [SMALLEST, 256 << 20, 1 << 40] {
             let budget = Budget::divide(total);
-            let Budget { head, block_cache, queries, in_flight, known_series, .. } = budget;
-            assert!(head + block_cache + queries + in_flight + known_series + total / 5 < total);
+            let Budget { head, block_cache, log_head, log_cache, queries, in_flight, known_series, .. } = budget;
+            let rooms = head + block_cache + log_head + log_cache + queries + in_flight + known_series;
+            assert!(rooms + total / 5 < total);
             assert!(budget.one_query < budget.queries);
         }
         assert_eq!(Budget::divide(1).head, Budget::divide(SMALLEST).head);

@@ -14,6 +14,8 @@ use remote::Senders;
 use scrape::Manager;
 use tracing::{error, info, warn};
 
+use crate::log_house::LogHouse;
+
 /// Everything that a configuration file decides.
 pub(crate) struct Reloader {
     pub(crate) file: PathBuf,
@@ -26,6 +28,7 @@ pub(crate) struct Reloader {
     pub(crate) metrics: HttpMetrics,
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) query_log: Arc<QueryLog>,
+    pub(crate) log_house: Arc<LogHouse>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What was in force last; also keeps two reloads from overlapping.
     pub(crate) current: Mutex<PrometheusConfig>,
@@ -63,9 +66,14 @@ impl Reloader {
     pub(crate) fn reload(&self) -> Result<(), String> {
         let mut current = self.current.lock();
         let file = self.file.display().to_string();
-        let applied = crate::settings::load(&self.file, Some(self.address))
-            .map_err(|e| e.to_string())
-            .and_then(|loaded| self.apply(&loaded.config).map(|()| loaded));
+        let applied =
+            crate::settings::load(&self.file, Some(self.address)).map_err(|e| e.to_string()).and_then(|loaded| {
+                // Checked first, so that neither is put to work where the other is wrong.
+                let loki = self.log_house.read()?;
+                self.apply(&loaded.config)?;
+                self.log_house.apply(loki);
+                Ok(loaded)
+            });
         let loaded = match applied {
             Ok(loaded) => loaded,
             Err(reasons) => {

@@ -27,10 +27,11 @@ use tracing::{info, warn};
 
 use crate::classic_ports::{self, ClassicPort};
 use crate::cli::{ServeArgs, Switch};
+use crate::log_house::LogHouse;
 use crate::memory::Budget;
 use crate::reload::Reloader;
 use crate::targets::ScrapeTargets;
-use crate::{check, data_dir, logging, open_files, settings};
+use crate::{check, data_dir, log_house, logging, open_files, settings};
 
 /// How long open requests may go on after the order to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
@@ -72,7 +73,7 @@ impl Signals {
 
 /// Runs until told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    logging::start();
+    let own_logs = logging::start();
     open_files::raise_limit();
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let doors = DoorPolicy::new(args.allowed_hosts.clone(), &args.cors_origin).context("--web.cors.origin")?;
@@ -84,6 +85,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         warn!(%warning, "configuration");
     }
     settings::warn_of_idle_sections(&loaded.config);
+    let loki_file = log_house::find_file(&file);
+    let loki = log_house::load(loki_file.as_deref()).context("the configuration of logs is not usable")?;
     let _data = data_dir::lock(&args.data)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -104,6 +107,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         }
     };
 
+    let opening = {
+        let (data, resident, clock) = (args.data.clone(), resident.clone(), clock.clone());
+        tokio::task::spawn_blocking(move || LogHouse::open(&data, loki_file, loki, &budget, resident, clock))
+    };
+    let log_house = Arc::new(opening.await?.context("cannot open the log store")?);
+
     let scrape_options = scrape::Options { listen_port: Some(address.port()), ..scrape::Options::default() };
     let senders = senders(&args.data, &store, &clock);
     let sink = sink(&store, &senders);
@@ -116,6 +125,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         bucket.register(&mut registry);
     }
     manager.register(&mut registry);
+    log_house.store.register(&mut registry);
     senders.register(&mut registry);
     api::register_process_metrics(&mut registry);
 
@@ -134,6 +144,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         metrics: http_metrics.clone(),
         notifications: notifications.clone(),
         query_log: query_log.clone(),
+        log_house: log_house.clone(),
         clock: clock.clone(),
         current: Mutex::new(loaded.config.clone()),
     });
@@ -172,7 +183,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
             resident: Some(resident),
         },
         retention_ms,
-        logs: None,
+        logs: Some(log_house.parts()),
         data_dir: args.data.clone(),
     });
 
@@ -187,6 +198,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let serving = tokio::spawn(api::serve(listeners, stop.clone(), REQUEST_GRACE));
     api.set_readiness(Readiness::Ready);
     let pushing = tokio::spawn(api::write_pushed_groups(api.clone(), stop.clone()));
+    let logs_stop = CancellationToken::new();
+    let own_logs = tokio::spawn(own_logs.write(log_house.sink.clone(), logs_stop.clone()));
 
     wait_for_the_end(&mut signals, &stop, &reloader).await;
     // A second signal ends the process at once: the log holds everything that was acknowledged.
@@ -200,7 +213,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     pushing.await.context("writing pushed groups failed")?;
     serving.await.context("the HTTP server failed")?;
     senders.close().await;
-    tokio::task::spawn_blocking(move || store.close()).await?.context("cannot close the store")?;
+    logs_stop.cancel();
+    own_logs.await.context("keeping the server's own logs failed")?;
+    tokio::task::spawn_blocking(move || {
+        log_house.close();
+        store.close()
+    })
+    .await?
+    .context("cannot close the store")?;
     info!("stopped");
     Ok(())
 }

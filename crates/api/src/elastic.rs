@@ -19,7 +19,7 @@ use tracing::debug;
 use crate::json_lines::Reading;
 use crate::log_intake::admission::Admission;
 use crate::log_intake::bodies;
-use crate::logs::{LogTenant, Logs};
+use crate::log_state::{LogTenant, Logs};
 use crate::params::Params;
 
 const PROTOCOL: &str = "elasticsearch";

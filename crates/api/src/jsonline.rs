@@ -10,7 +10,7 @@ use tracing::debug;
 
 use crate::json_lines::Reading;
 use crate::log_intake::bodies::{self, failed};
-use crate::logs::{LogTenant, Logs};
+use crate::log_state::{LogTenant, Logs};
 use crate::loki_push::refused;
 use crate::params::Params;
 

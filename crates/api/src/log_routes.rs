@@ -4,16 +4,26 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
-use crate::logs::Logs;
+use crate::log_state::Logs;
+use crate::loki::{delete, index, labels, status};
+use crate::router::Door;
 use crate::state::Api;
 use crate::{admin, elastic, jsonline, loki_push, otlp};
 
 /// The routes of logs; none where the server keeps none.
-pub(crate) fn routes(api: &Arc<Api>) -> Router<Arc<Api>> {
+pub(crate) fn routes(api: &Arc<Api>, door: Door) -> Router<Arc<Api>> {
     let Some(logs) = &api.logs else { return Router::new() };
-    ways_in().layer(from_fn_with_state(api.clone(), admin::require_ready)).with_state(logs.clone())
+    let mut routes = ways_in().merge(loki_api()).merge(legacy_api());
+    if door == Door::Loki {
+        routes = routes.merge(loki_status());
+    }
+    routes
+        .route("/ready", get(status::ready))
+        .route("/flush", post(delete::flush).get(delete::flush))
+        .layer(from_fn_with_state(api.clone(), admin::require_ready))
+        .with_state(logs.clone())
 }
 
 /// The root page of Loki's port.
@@ -38,4 +48,43 @@ fn ways_in() -> Router<Arc<Logs>> {
         .route("/insert/elasticsearch/", get(elastic::about))
         .route("/insert/elasticsearch/_bulk", post(elastic::bulk).put(elastic::bulk))
         .route("/insert/elasticsearch/{index}/_bulk", post(elastic::bulk_into).put(elastic::bulk_into))
+}
+
+fn loki_api() -> Router<Arc<Logs>> {
+    let at = |path: &str| format!("/loki/api/v1{path}");
+    Router::new()
+        .route(&at("/labels"), get(labels::names).post(labels::names))
+        .route(&at("/label"), get(labels::names).post(labels::names))
+        .route(&at("/label/{name}/values"), get(labels::values).post(labels::values))
+        .route(&at("/series"), get(labels::series).post(labels::series))
+        .route(&at("/index/stats"), get(index::stats).post(index::stats))
+        .route(&at("/index/volume"), get(index::volume).post(index::volume))
+        .route(&at("/index/volume_range"), get(index::volume_range).post(index::volume_range))
+        .route(&at("/index/shards"), get(index::shards).post(index::shards))
+        .route(&at("/delete"), post(delete::add).put(delete::add).get(delete::list).delete(delete::cancel))
+        .route(&at("/drilldown-limits"), get(status::drilldown_limits))
+        .route(&at("/status/buildinfo"), get(status::build_info))
+        .route(&at("/rules"), get(status::rules))
+        .route(&at("/rules/{namespace}"), get(status::rules))
+        .route("/prometheus/api/v1/rules", get(status::prometheus_rules))
+        .route("/prometheus/api/v1/alerts", get(status::prometheus_alerts))
+        .route("/loki/{*rest}", any(status::not_found))
+}
+
+/// What Loki had before it was called so.
+fn legacy_api() -> Router<Arc<Logs>> {
+    Router::new()
+        .route("/api/prom/label", get(labels::legacy_names).post(labels::legacy_names))
+        .route("/api/prom/label/{name}/values", get(labels::legacy_values).post(labels::legacy_values))
+        .route("/api/prom/series", get(labels::series).post(labels::series))
+        .route("/api/prom/rules", get(status::rules))
+}
+
+/// What stands at the root of Loki's own port.
+fn loki_status() -> Router<Arc<Logs>> {
+    Router::new()
+        .route("/services", get(status::services))
+        .route("/ring", get(status::ring))
+        .route("/config", get(status::config))
+        .route("/log_level", get(status::log_level))
 }

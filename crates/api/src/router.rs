@@ -45,7 +45,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .nest("/internal", internal(&api))
         .merge(influx::routes(&api))
         .merge(pushgateway::routes(&api))
-        .merge(log_routes::routes(&api))
+        .merge(log_routes::routes(&api, door))
         .route(
             "/federate",
             form(get(federate::federate).post(federate::federate))

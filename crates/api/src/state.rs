@@ -19,7 +19,8 @@ use crate::gate::Gate;
 use crate::ingest::Intake;
 use crate::ingest::push_metrics::PushMetrics;
 use crate::log_intake::LogIntake;
-use crate::logs::{LogParts, Logs};
+use crate::log_state::{LogParts, Logs};
+use crate::loki::delete::Deletions;
 use crate::memory::{MemoryLimits, QueryMemoryCollector};
 use crate::notifications::{self, Notifications};
 use crate::otlp::Otlp;
@@ -120,7 +121,7 @@ pub struct Api {
     pub(crate) parts: Parts,
     pub(crate) queries: Gate,
     pub(crate) active_queries: Arc<ActiveQueries>,
-    pub(crate) lookups: Gate,
+    pub(crate) lookups: Arc<Gate>,
     pub(crate) remote_write: Arc<RemoteWrite>,
     pub(crate) otlp: Arc<Otlp>,
     pub(crate) intake: Arc<Intake>,
@@ -137,6 +138,7 @@ impl Api {
     /// Takes the parts over. Not ready until told so.
     pub fn new(mut parts: Parts) -> Arc<Self> {
         let concurrency = parts.max_concurrent_queries.max(1);
+        let lookups = Arc::new(Gate::new(concurrency));
         let intake = Intake::new(parts.sink.clone(), parts.clock.clone(), &parts.memory);
         let query_memory = parts.engine.read().options().memory.clone();
         parts.registry.register_collector(Box::new(QueryMemoryCollector(query_memory)));
@@ -149,7 +151,16 @@ impl Api {
         let logs = parts.logs.take().map(|logs| {
             let log_intake = LogIntake::new(logs.sink, logs.config, intake.clone());
             log_intake.register(&mut parts.registry);
-            Arc::new(Logs { intake: log_intake })
+            let engine = parts.engine.read().options().clone();
+            Arc::new(Logs {
+                intake: log_intake,
+                source: logs.store.clone(),
+                store: logs.store,
+                deletions: Deletions::open(parts.data_dir.join("log_deletions.json")),
+                lookups: lookups.clone(),
+                memory: engine.memory,
+                timeout: engine.timeout,
+            })
         });
         let pushed = parts.data_dir.join("pushgateway");
         let pushgateway = Pushgateway::open(pushed, parts.clock.clone(), intake.clone(), pushes.clone());
@@ -174,7 +185,7 @@ impl Api {
             logs,
             queries: Gate::new(concurrency),
             active_queries: ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query, query_log),
-            lookups: Gate::new(concurrency),
+            lookups,
             started_at: parts.clock.now(),
             readiness: AtomicU8::new(Readiness::Starting as u8),
             parts,

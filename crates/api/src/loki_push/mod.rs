@@ -20,7 +20,7 @@ use crate::ingest::unpack::{Packing, UnpackFault, unpack};
 use crate::log_intake::LogIntake;
 use crate::log_intake::admission::Admission;
 use crate::log_intake::refusals::Refusals;
-use crate::logs::{LogTenant, Logs};
+use crate::log_state::{LogTenant, Logs};
 use crate::remote_write::snappy::{BodyFault, declared_size, decompress};
 use crate::remote_write::wire::WireError;
 

@@ -27,7 +27,7 @@ use crate::ingest::body::{self, MAX_BYTES, Reserved};
 use crate::ingest::unpack::unpack;
 use crate::log_intake::admission::Admission;
 use crate::log_intake::refusals::Refusals;
-use crate::logs::{LogTenant, Logs};
+use crate::log_state::{LogTenant, Logs};
 
 /// Where the call of gRPC is.
 pub(crate) const EXPORT_PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";

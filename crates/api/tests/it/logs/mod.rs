@@ -6,12 +6,15 @@ mod limits;
 mod memory_sink;
 mod opentelemetry;
 mod push;
+mod store;
 
 use std::sync::Arc;
 
 use api::{LogParts, TailingSink};
 use axum::body::Body;
 use config::{Environment, LokiConfig};
+use logs::{Store, StoreOptions};
+use model::{ManualClock, Timestamp};
 use parking_lot::RwLock;
 
 use crate::support::{Answer, App, request};
@@ -24,6 +27,7 @@ const NOW: i64 = 1_700_000_600_000_000_000;
 struct Receiver {
     app: App,
     sink: MemoryLogs,
+    _dir: tempfile::TempDir,
 }
 
 impl Receiver {
@@ -37,11 +41,16 @@ impl Receiver {
 
     fn with(config: LokiConfig) -> Receiver {
         let sink = MemoryLogs::default();
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(ManualClock::new(Timestamp(NOW / 1_000_000)));
+        let options = StoreOptions { background: false, ..StoreOptions::default() };
+        let (store, _) = Store::open(dir.path(), options, clock).expect("a store");
         let parts = LogParts {
+            store,
             sink: TailingSink::new(Arc::new(sink.clone())),
             config: Arc::new(RwLock::new(Arc::new(config))),
         };
-        Receiver { app: App::with(|all| all.logs = Some(parts)), sink }
+        Receiver { app: App::with(|all| all.logs = Some(parts)), sink, _dir: dir }
     }
 
     /// Without what Loki finds out for itself.

@@ -1,19 +1,25 @@
 //! What the handlers of logs share: the parts that the binary assembled, and whose request it is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use ::logs::Store;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts as RequestParts;
-use model::Tenant;
+use model::{LogSource, MemoryPool, Tenant};
 
+use crate::gate::Gate;
 use crate::log_intake::{LogIntake, SharedLokiConfig, TailingSink};
+use crate::loki::delete::Deletions;
 use crate::tenant::TENANT_HEADER;
 
 /// What the binary hands over for logs.
 pub struct LogParts {
-    /// Where all entries go in.
+    /// Where entries are read.
+    pub store: Arc<Store>,
+    /// Where all entries go in: the store, behind what live tails hear of.
     pub sink: Arc<TailingSink>,
     /// Loki's configuration in force.
     pub config: SharedLokiConfig,
@@ -22,6 +28,14 @@ pub struct LogParts {
 /// The state behind the routes of logs.
 pub(crate) struct Logs {
     pub(crate) intake: Arc<LogIntake>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) source: Arc<dyn LogSource>,
+    pub(crate) deletions: Deletions,
+    /// Shared with the look-ups of metrics.
+    pub(crate) lookups: Arc<Gate>,
+    pub(crate) memory: Arc<MemoryPool>,
+    /// Time that a look-up may take.
+    pub(crate) timeout: Duration,
 }
 
 /// Whose logs a request is about: as `auth_enabled` says, the one that the header names or the default tenant.

@@ -1,0 +1,38 @@
+//! How much of a page lies in a span of time, from its head where that tells, from its times where it does not.
+
+use model::{LogPage, NanoRange, SourceError};
+
+/// Entries, and bytes of their lines and structured metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Amount {
+    pub(crate) entries: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What of a page lies in the range. Bytes of a part are its share by the number of entries.
+pub(crate) fn amount(page: &dyn LogPage, range: NanoRange) -> Result<Amount, SourceError> {
+    let info = page.info();
+    let all = u64::from(info.entries);
+    let bytes = info.line_bytes + info.metadata_bytes;
+    if range.contains(info.first) && range.contains(info.last) {
+        return Ok(Amount { entries: all, bytes });
+    }
+    if info.last < range.start || info.first >= range.end {
+        return Ok(Amount::default());
+    }
+    let times = page.timestamps()?;
+    let entries = places(&times, range).len() as u64;
+    Ok(Amount { entries, bytes: share(bytes, entries, all) })
+}
+
+/// The entries whose times lie in the range, by place.
+pub(crate) fn places(times: &[i64], range: NanoRange) -> std::ops::Range<usize> {
+    let begin = times.partition_point(|time| *time < range.start);
+    let end = times.partition_point(|time| *time < range.end);
+    begin..end.max(begin)
+}
+
+/// The share that `part` of `whole` has of some bytes.
+pub(crate) fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+    if whole == 0 { 0 } else { (u128::from(bytes) * u128::from(part) / u128::from(whole)) as u64 }
+}
