@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 
 use thiserror::Error;
 
-use crate::Scratch;
 use crate::json_text::{string_end, string_text, unescape};
 use crate::name::{append, is_plain};
 use crate::utf8::Text;
+use crate::{Field, Scratch};
 
 /// Objects nested deeper than this are an error; each level is read once more to find its end.
 pub const MAX_NESTING: usize = 128;
@@ -76,6 +76,15 @@ pub fn json(
     scratch: &mut Scratch,
     mut visit: impl FnMut(&str, &str) -> ControlFlow<()>,
 ) -> Result<(), JsonError> {
+    json_fields(line, scratch, |field| visit(field.name, field.value))
+}
+
+/// As [`json`], with what else is known of a field.
+pub fn json_fields(
+    line: &[u8],
+    scratch: &mut Scratch,
+    mut visit: impl FnMut(Field<'_>) -> ControlFlow<()>,
+) -> Result<(), JsonError> {
     let line = Text::of(line);
     scratch.name.clear();
     let mut walk = Walk { damaged: line.damaged, scratch, visit: &mut visit };
@@ -88,7 +97,7 @@ struct Walk<'s, V> {
     visit: &'s mut V,
 }
 
-impl<V: FnMut(&str, &str) -> ControlFlow<()>> Walk<'_, V> {
+impl<V: FnMut(Field<'_>) -> ControlFlow<()>> Walk<'_, V> {
     fn object(&mut self, text: &str, depth: usize) -> Result<ControlFlow<()>, JsonError> {
         if depth > MAX_NESTING {
             return Err(JsonError::Nesting);
@@ -110,12 +119,16 @@ impl<V: FnMut(&str, &str) -> ControlFlow<()>> Walk<'_, V> {
         let Scratch { name, value: buffer } = &mut *self.scratch;
         let outer = name.len();
         if outer == 0 && is_plain(key) {
-            return (self.visit)(key, string_text(value, self.damaged, buffer));
+            let value = string_text(value, self.damaged, buffer);
+            return (self.visit)(Field { name: key, value, key });
         }
         append(name, key);
         let flow = match name.is_empty() {
             true => ControlFlow::Continue(()),
-            false => (self.visit)(name, string_text(value, self.damaged, buffer)),
+            false => {
+                let value = string_text(value, self.damaged, buffer);
+                (self.visit)(Field { name, value, key: if outer > 0 { name } else { key } })
+            }
         };
         name.truncate(outer);
         flow

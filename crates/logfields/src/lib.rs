@@ -16,10 +16,10 @@ mod logfmt;
 mod name;
 mod utf8;
 
-pub use json::{JsonError, JsonKind, JsonValue, MAX_NESTING, json, json_object};
+pub use json::{JsonError, JsonKind, JsonValue, MAX_NESTING, json, json_fields, json_object};
 pub use json_path::{JsonPath, PathPart, json_paths};
 pub use json_text::{string_text, unescape};
-pub use logfmt::{LogfmtError, LogfmtOptions, Pairs, logfmt, pairs};
+pub use logfmt::{LogfmtError, LogfmtOptions, Pairs, logfmt, logfmt_fields, pairs};
 pub use name::{is_plain, sanitize};
 pub use utf8::{Text, mend};
 
@@ -28,4 +28,16 @@ pub use utf8::{Text, mend};
 pub struct Scratch {
     name: String,
     value: String,
+}
+
+/// What a parser found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its text.
+    pub value: &'a str,
+    /// The name as it stands in the line, where it is not nested; else as [`Field::name`]. Of several fields with one name Loki
+    /// keeps the last that is written like the first.
+    pub key: &'a str,
 }

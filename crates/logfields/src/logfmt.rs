@@ -5,9 +5,9 @@ use std::ops::ControlFlow;
 
 use thiserror::Error;
 
-use crate::Scratch;
 use crate::name::{append, is_plain};
 use crate::utf8::{Text, mend};
+use crate::{Field, Scratch};
 
 /// How a line is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,8 +53,18 @@ pub fn logfmt(
     scratch: &mut Scratch,
     mut visit: impl FnMut(&str, &str) -> ControlFlow<()>,
 ) -> Result<(), LogfmtError> {
+    logfmt_fields(line, options, scratch, |field| visit(field.name, field.value))
+}
+
+/// As [`logfmt`], with what else is known of a field.
+pub fn logfmt_fields(
+    line: &[u8],
+    options: LogfmtOptions,
+    scratch: &mut Scratch,
+    mut visit: impl FnMut(Field<'_>) -> ControlFlow<()>,
+) -> Result<(), LogfmtError> {
     let text = Text::of(line);
-    let Scratch { name, value: buffer } = scratch;
+    let Scratch { name: sanitized, value: buffer } = scratch;
     let mut mended = String::new();
     let mut pairs = pairs(&text.text);
     loop {
@@ -69,15 +79,16 @@ pub fn logfmt(
         if value.is_empty() && !options.keep_empty {
             continue;
         }
-        let key = match is_plain(key) {
+        let name = match is_plain(key) {
             true => key,
             false => {
-                name.clear();
-                append(name, key);
-                name.as_str()
+                sanitized.clear();
+                append(sanitized, key);
+                sanitized.as_str()
             }
         };
-        if !key.is_empty() && visit(key, mend(value, &mut mended)).is_break() {
+        let field = Field { name, value: mend(value, &mut mended), key };
+        if !name.is_empty() && visit(field).is_break() {
             return Ok(());
         }
     }

@@ -1,0 +1,131 @@
+//! Aggregations over series, step by step.
+
+use std::cmp::Ordering;
+
+use hashbrown::HashMap;
+use model::Labels;
+
+use super::{ABSENT, Series, Steps, is_absent};
+use crate::syntax::ast::{Grouping, VectorAggregation, VectorOp};
+
+/// Aggregates series.
+pub(super) fn aggregate(aggregation: &VectorAggregation, mut series: Vec<Series>, steps: Steps) -> Vec<Series> {
+    // Of equal values the series that sorts first counts first, so that answers do not depend on the order of reading.
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    match aggregation.op {
+        VectorOp::Sort | VectorOp::SortDesc => sorted(aggregation.op, series),
+        VectorOp::Topk | VectorOp::Bottomk | VectorOp::ApproxTopk => first_of(aggregation, series, steps),
+        _ => folded(aggregation, series, steps),
+    }
+}
+
+/// The labels of the group that a series belongs to.
+pub(super) fn group_labels(grouping: &Grouping, labels: &Labels) -> Labels {
+    labels.without(|name| match grouping.without {
+        true => name == model::METRIC_NAME || grouping.names.iter().any(|other| other == name),
+        false => !grouping.names.iter().any(|other| other == name),
+    })
+}
+
+fn folded(aggregation: &VectorAggregation, series: Vec<Series>, steps: Steps) -> Vec<Series> {
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut groups: Vec<(Labels, Vec<Folded>)> = Vec::new();
+    for one in series {
+        let labels = group_labels(&aggregation.grouping, &one.labels);
+        let place = *places.entry(labels).or_insert_with_key(|labels| {
+            groups.push((labels.clone(), vec![Folded::default(); steps.count]));
+            groups.len() - 1
+        });
+        for (folded, value) in groups[place].1.iter_mut().zip(&one.values) {
+            if !is_absent(*value) {
+                folded.add(aggregation.op, *value);
+            }
+        }
+    }
+    let values = |cells: Vec<Folded>| cells.into_iter().map(|cell| cell.result(aggregation.op)).collect();
+    groups.into_iter().map(|(labels, cells)| Series { labels, values: values(cells) }).collect()
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Folded {
+    count: f64,
+    value: f64,
+    squares: f64,
+}
+
+impl Folded {
+    fn add(&mut self, op: VectorOp, value: f64) {
+        self.count += 1.0;
+        match op {
+            VectorOp::Sum => self.value += value,
+            VectorOp::Max | VectorOp::Min if self.count == 1.0 || self.value.is_nan() => self.value = value,
+            VectorOp::Max if self.value < value => self.value = value,
+            VectorOp::Min if self.value > value => self.value = value,
+            VectorOp::Avg => {
+                let stays = self.value.is_infinite()
+                    && (value.is_infinite() && (self.value > 0.0) == (value > 0.0) || value.is_finite());
+                if !stays {
+                    self.value += (value - self.value) / self.count;
+                }
+            }
+            VectorOp::Stddev | VectorOp::Stdvar => {
+                let delta = value - self.value;
+                self.value += delta / self.count;
+                self.squares += delta * (value - self.value);
+            }
+            _ => {}
+        }
+    }
+
+    fn result(self, op: VectorOp) -> f64 {
+        if self.count == 0.0 {
+            return ABSENT;
+        }
+        match op {
+            VectorOp::Count => self.count,
+            VectorOp::Stddev => (self.squares / self.count).sqrt(),
+            VectorOp::Stdvar => self.squares / self.count,
+            _ => self.value,
+        }
+    }
+}
+
+/// Greatest first; what is no number comes last either way.
+fn order(a: f64, b: f64, descending: bool) -> Ordering {
+    let by_value = a.partial_cmp(&b).unwrap_or(Ordering::Equal);
+    a.is_nan().cmp(&b.is_nan()).then(if descending { by_value.reverse() } else { by_value })
+}
+
+/// Sorting shows in instant answers only: a range answer is sorted by labels.
+fn sorted(op: VectorOp, mut series: Vec<Series>) -> Vec<Series> {
+    series.sort_by(|a, b| order(a.values[0], b.values[0], op == VectorOp::SortDesc));
+    series
+}
+
+fn first_of(aggregation: &VectorAggregation, series: Vec<Series>, steps: Steps) -> Vec<Series> {
+    let descending = aggregation.op != VectorOp::Bottomk;
+    let mut groups: HashMap<Labels, Vec<usize>> = HashMap::new();
+    for (place, one) in series.iter().enumerate() {
+        groups.entry(group_labels(&aggregation.grouping, &one.labels)).or_default().push(place);
+    }
+    let mut kept: Vec<Option<Vec<f64>>> = vec![None; series.len()];
+    let mut candidates: Vec<usize> = Vec::new();
+    for members in groups.values() {
+        for step in 0..steps.count {
+            candidates.clear();
+            candidates.extend(members.iter().copied().filter(|place| !is_absent(series[*place].values[step])));
+            let by_value = |a: &usize, b: &usize| {
+                order(series[*a].values[step], series[*b].values[step], descending).then(a.cmp(b))
+            };
+            if candidates.len() > aggregation.param {
+                candidates.select_nth_unstable_by(aggregation.param, by_value);
+                candidates.truncate(aggregation.param);
+            }
+            for place in &candidates {
+                kept[*place].get_or_insert_with(|| vec![ABSENT; steps.count])[step] = series[*place].values[step];
+            }
+        }
+    }
+    let series = series.into_iter().zip(kept);
+    series.filter_map(|(one, values)| Some(Series { labels: one.labels, values: values? })).collect()
+}

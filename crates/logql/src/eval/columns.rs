@@ -1,0 +1,282 @@
+//! Pages that have the fields of their lines apart: label filters, names of series and unwrapped values come from columns, and
+//! lines are not read at all. Wherever a value is not plainly what the query wants, the page is left to the line by line way.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use model::{ABSENT, Column, LineFormat, LogPage};
+
+use super::group::{GroupBy, Table};
+use super::pages::{Metadata, Picked, text_at};
+use super::shape::Simple;
+use crate::error::QueryError;
+use crate::pipeline::{CompiledLabelFilter, StreamLabels, Verdict};
+use crate::syntax::ast::{Conversion, Unwrap};
+use crate::units;
+
+/// Where the values of a label come from, in one page.
+pub(crate) enum Values<'m> {
+    /// The same in every line.
+    Constant(Option<String>),
+    /// A field.
+    Field(Arc<Column>),
+    /// Structured metadata.
+    Metadata(&'m Column),
+}
+
+impl Values<'_> {
+    fn column(&self) -> Result<&Column, Option<&str>> {
+        match self {
+            Values::Constant(value) => Err(value.as_deref()),
+            Values::Field(column) => Ok(column),
+            Values::Metadata(column) => Ok(column),
+        }
+    }
+
+    fn at(&self, place: usize) -> Option<Cow<'_, str>> {
+        match self.column() {
+            Err(value) => value.map(Cow::Borrowed),
+            Ok(column) => text_at(column, place),
+        }
+    }
+}
+
+/// A page as columns see it.
+pub(crate) struct Columns<'p> {
+    pub(crate) page: &'p dyn LogPage,
+    pub(crate) stream: &'p StreamLabels,
+    pub(crate) metadata: &'p Metadata,
+    pub(crate) parser: Option<LineFormat>,
+}
+
+impl<'p> Columns<'p> {
+    /// Where a label comes from; `None` where only running the pipeline tells.
+    fn values(&self, name: &str) -> Result<Option<Values<'p>>, QueryError> {
+        if let Some(value) = self.stream.labels.get(name) {
+            return Ok(Some(Values::Constant(Some(value.to_owned()))));
+        }
+        // No line has an error: the page says so, and whoever finds another one gives up.
+        if name == "__error__" || name == "__error_details__" {
+            return Ok(Some(Values::Constant(None)));
+        }
+        if name.ends_with("_extracted") {
+            return Ok(None);
+        }
+        match (self.parser, self.metadata.column(name)) {
+            (None, Some(column)) => Ok(Some(Values::Metadata(column))),
+            (None, None) => Ok(Some(Values::Constant(None))),
+            (Some(_), Some(_)) => Ok(None),
+            (Some(format), None) => Ok(self.page.column(format, name)?.map(Values::Field)),
+        }
+    }
+
+    /// The lines that pass the label filters; `None` where only running the pipeline tells.
+    pub(crate) fn pick(&self, simple: &Simple, picked: Picked) -> Result<Option<Picked>, QueryError> {
+        let mut picked = picked;
+        for filter in &simple.filters {
+            let Some(test) = self.test(filter)? else { return Ok(None) };
+            let mut is_unsure = false;
+            picked = picked.retain(|place| {
+                test.at(place).unwrap_or_else(|| {
+                    is_unsure = true;
+                    true
+                })
+            });
+            if is_unsure {
+                return Ok(None);
+            }
+        }
+        Ok(Some(picked))
+    }
+
+    fn test<'f>(&self, filter: &'f CompiledLabelFilter) -> Result<Option<Test<'f, 'p>>, QueryError> {
+        if let CompiledLabelFilter::And(left, right) | CompiledLabelFilter::Or(left, right) = filter {
+            let (Some(left), Some(right)) = (self.test(left)?, self.test(right)?) else { return Ok(None) };
+            let (left, right) = (Box::new(left), Box::new(right));
+            return Ok(Some(match filter {
+                CompiledLabelFilter::And(..) => Test::And(left, right),
+                _ => Test::Or(left, right),
+            }));
+        }
+        let Some(values) = filter.name().map(|name| self.values(name)).transpose()?.flatten() else { return Ok(None) };
+        let decide = |value: Option<&str>| match filter.verdict(value) {
+            Verdict::Is(passes) => Some(passes),
+            Verdict::Error(_) => None,
+        };
+        Ok(Some(match values.column() {
+            Err(value) => Test::Same(decide(value)),
+            Ok(Column::Dictionary { values: texts, .. }) => {
+                let by_code = texts.iter().map(|text| decide(Some(text))).collect();
+                Test::ByCode { by_code, absent: decide(None), values }
+            }
+            Ok(_) => Test::Each { filter, values },
+        }))
+    }
+
+    /// The series of each line, as a function of its place; `None` where only running the pipeline tells.
+    pub(crate) fn series(&self, group: &GroupBy) -> Result<Option<Series<'p>>, QueryError> {
+        let Some(names) = group.names() else { return Ok(None) };
+        let mut columns = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(values) = self.values(name)? else { return Ok(None) };
+            columns.push((name.clone(), values));
+        }
+        // Up to so many series are looked up by the codes of their values.
+        const MOST_CODES: usize = 1 << 16;
+        let sizes = columns.iter().map(|(_, values)| match values.column() {
+            Err(_) => Some(1),
+            Ok(Column::Dictionary { values, .. }) => Some(values.len() + 1),
+            Ok(_) => None,
+        });
+        let codes = sizes.product::<Option<usize>>().filter(|codes| *codes <= MOST_CODES);
+        Ok(Some(Series { columns, known: vec![u32::MAX; codes.unwrap_or(0)] }))
+    }
+
+    /// Gives the value of every picked line to `add`; false where only running the pipeline tells.
+    pub(crate) fn unwrap(
+        &self,
+        unwrap: &Unwrap,
+        picked: &Picked,
+        mut add: impl FnMut(usize, f64) -> Result<(), QueryError>,
+    ) -> Result<bool, QueryError> {
+        let Some(values) = self.values(&unwrap.label)? else { return Ok(false) };
+        let convert = |text: &str| convert(unwrap.conversion, text).ok();
+        // All values are converted before the first is added: the page is answered as a whole or not at all.
+        match values.column() {
+            Err(None | Some("")) => {}
+            Err(Some(text)) => {
+                let Some(value) = convert(text) else { return Ok(false) };
+                picked.iter().try_for_each(|place| add(place, value))?;
+            }
+            Ok(Column::Integers { values, present }) if unwrap.conversion.is_none() => {
+                let is_present = |place: usize| present.as_ref().is_none_or(|present| present[place]);
+                let mut places = picked.iter().filter(|place| is_present(*place));
+                places.try_for_each(|place| add(place, values[place] as f64))?;
+            }
+            Ok(Column::Floats { values, present }) if unwrap.conversion.is_none() => {
+                let is_present = |place: usize| present.as_ref().is_none_or(|present| present[place]);
+                let mut places = picked.iter().filter(|place| is_present(*place));
+                places.try_for_each(|place| add(place, values[place]))?;
+            }
+            Ok(Column::Dictionary { values, codes }) => {
+                let converted: Vec<Option<f64>> = values.iter().map(|text| convert(text)).collect();
+                let is_text = |place: &usize| codes[*place] != ABSENT && !values[codes[*place] as usize].is_empty();
+                if picked.iter().filter(is_text).any(|place| converted[codes[place] as usize].is_none()) {
+                    return Ok(false);
+                }
+                for place in picked.iter().filter(is_text) {
+                    add(place, converted[codes[place] as usize].unwrap_or(f64::NAN))?;
+                }
+            }
+            Ok(column) => {
+                let mut all = Vec::with_capacity(picked.len());
+                for place in picked.iter() {
+                    match text_at(column, place).filter(|text| !text.is_empty()).map(|text| convert(&text)) {
+                        None => {}
+                        Some(None) => return Ok(false),
+                        Some(Some(value)) => all.push((place, value)),
+                    }
+                }
+                all.into_iter().try_for_each(|(place, value)| add(place, value))?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// An unwrapped value. The error is Go's.
+pub(crate) fn convert(conversion: Option<Conversion>, text: &str) -> Result<f64, String> {
+    match conversion {
+        None => units::number(text),
+        Some(Conversion::Bytes) => units::bytes(text).map(|bytes| bytes as f64),
+        Some(Conversion::Duration | Conversion::DurationSeconds) => units::duration(text).map(units::seconds),
+    }
+}
+
+/// A label filter over a page.
+enum Test<'f, 'm> {
+    Same(Option<bool>),
+    ByCode { by_code: Vec<Option<bool>>, absent: Option<bool>, values: Values<'m> },
+    Each { filter: &'f CompiledLabelFilter, values: Values<'m> },
+    And(Box<Test<'f, 'm>>, Box<Test<'f, 'm>>),
+    Or(Box<Test<'f, 'm>>, Box<Test<'f, 'm>>),
+}
+
+impl Test<'_, '_> {
+    /// What the filter says of a line; `None` where its value is not what it is compared with.
+    fn at(&self, place: usize) -> Option<bool> {
+        match self {
+            Test::Same(passes) => *passes,
+            Test::ByCode { by_code, absent, values } => match values.column() {
+                Ok(Column::Dictionary { codes, .. }) if codes[place] == ABSENT => *absent,
+                Ok(Column::Dictionary { codes, .. }) => by_code[codes[place] as usize],
+                _ => None,
+            },
+            Test::Each { filter, values } => {
+                let number = match (filter, values.column()) {
+                    (CompiledLabelFilter::Number(..), Ok(Column::Integers { values, present })) => {
+                        present.as_ref().is_none_or(|present| present[place]).then(|| values[place] as f64)
+                    }
+                    (CompiledLabelFilter::Number(..), Ok(Column::Floats { values, present })) => {
+                        present.as_ref().is_none_or(|present| present[place]).then(|| values[place])
+                    }
+                    _ => None,
+                };
+                if let (CompiledLabelFilter::Number(_, op, want), Some(number)) = (filter, number) {
+                    return Some(op.holds(number, *want));
+                }
+                match filter.verdict(values.at(place).as_deref()) {
+                    Verdict::Is(passes) => Some(passes),
+                    Verdict::Error(_) => None,
+                }
+            }
+            Test::And(left, right) => Some(left.at(place)? & right.at(place)?),
+            Test::Or(left, right) => Some(left.at(place)? || right.at(place)?),
+        }
+    }
+}
+
+/// The series of the lines of a page.
+pub(crate) struct Series<'m> {
+    columns: Vec<(String, Values<'m>)>,
+    /// Series by the codes of their values, where there are few; `u32::MAX` where it has not been looked up.
+    known: Vec<u32>,
+}
+
+impl Series<'_> {
+    /// The series of the line at a place.
+    pub(crate) fn at(&mut self, place: usize, table: &mut Table<'_>) -> Result<usize, QueryError> {
+        if self.known.is_empty() {
+            return self.look_up(place, table);
+        }
+        let code = self.columns.iter().fold(0, |code, (_, values)| match values.column() {
+            Ok(Column::Dictionary { values, codes }) => {
+                let own = if codes[place] == ABSENT { values.len() } else { codes[place] as usize };
+                code * (values.len() + 1) + own
+            }
+            _ => code,
+        });
+        if self.known[code] == u32::MAX {
+            self.known[code] = self.look_up(place, table)? as u32;
+        }
+        Ok(self.known[code] as usize)
+    }
+
+    fn look_up(&self, place: usize, table: &mut Table<'_>) -> Result<usize, QueryError> {
+        let texts: Vec<Option<Cow<'_, str>>> = self.columns.iter().map(|(_, values)| values.at(place)).collect();
+        let pairs =
+            self.columns.iter().zip(&texts).filter_map(|((name, _), text)| Some((name.as_str(), text.as_deref()?)));
+        table.find(pairs)
+    }
+}
+
+/// True where a page can be asked for columns as a pipeline needs them.
+pub(crate) fn has_columns(page: &dyn LogPage, parser: Option<LineFormat>) -> bool {
+    parser.is_none_or(|format| page.is_all(format))
+}
+
+/// All places of a page.
+pub(crate) fn everywhere(entries: u32) -> Range<usize> {
+    0..entries as usize
+}

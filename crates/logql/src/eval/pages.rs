@@ -1,0 +1,187 @@
+//! Which lines of a page are worth a look: those in the range of time that contain what filters need, found by one search over
+//! the whole page.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use memchr::memmem;
+use model::{ABSENT, Column, Lines, LogPage, NamedColumn, NanoRange, PageInfo};
+
+use crate::error::QueryError;
+use crate::pipeline::CompiledLineFilter;
+
+/// Lines of a page.
+pub(crate) enum Picked {
+    /// All in a range of places.
+    All(Range<usize>),
+    /// Those at these places, ascending.
+    Some(Vec<u32>),
+}
+
+impl Picked {
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Picked::All(range) => range.is_empty(),
+            Picked::Some(places) => places.is_empty(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Picked::All(range) => range.len(),
+            Picked::Some(places) => places.len(),
+        }
+    }
+
+    /// The places, ascending.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        let (range, places) = match self {
+            Picked::All(range) => (range.clone(), &[][..]),
+            Picked::Some(places) => (0..0, places.as_slice()),
+        };
+        range.chain(places.iter().map(|place| *place as usize))
+    }
+
+    /// Leaves out what does not pass.
+    pub(crate) fn retain(self, mut passes: impl FnMut(usize) -> bool) -> Picked {
+        match self {
+            Picked::All(range) => {
+                Picked::Some(range.filter(|place| passes(*place)).map(|place| place as u32).collect())
+            }
+            Picked::Some(mut places) => {
+                places.retain(|place| passes(*place as usize));
+                Picked::Some(places)
+            }
+        }
+    }
+}
+
+/// The places of the entries in a range of time.
+pub(crate) fn in_range(timestamps: &[i64], range: NanoRange) -> Range<usize> {
+    let start = timestamps.partition_point(|time| *time < range.start);
+    let end = timestamps.partition_point(|time| *time < range.end);
+    start..end.max(start)
+}
+
+/// True where all of the page lies in the range.
+pub(crate) fn is_inside(info: &PageInfo, range: NanoRange) -> bool {
+    range.contains(info.first) && range.contains(info.last)
+}
+
+/// What filters say of a page before it is read.
+pub(crate) enum Outlook<'f> {
+    /// No line passes.
+    Nothing,
+    /// These filters remain; without any, all lines pass.
+    Filters(Vec<&'f CompiledLineFilter>),
+}
+
+/// Asks the page's filters.
+pub(crate) fn outlook<'f>(page: &dyn LogPage, filters: &'f [CompiledLineFilter]) -> Outlook<'f> {
+    let may_pass = |filter: &CompiledLineFilter| {
+        filter.needs().is_empty() || filter.needs().iter().any(|text| page.may_contain(text))
+    };
+    if !filters.iter().all(may_pass) {
+        return Outlook::Nothing;
+    }
+    let passes_all = |filter: &CompiledLineFilter| filter.excluded().is_some_and(|text| !page.may_contain(text));
+    Outlook::Filters(filters.iter().filter(|filter| !passes_all(filter)).collect())
+}
+
+/// The lines at the places that pass the filters.
+pub(crate) fn search(lines: &Lines, places: Range<usize>, filters: &[&CompiledLineFilter]) -> Picked {
+    let with_needs = filters.iter().filter(|filter| !filter.needs().is_empty() && filter.needs().len() <= 4);
+    let best = with_needs.max_by_key(|filter| {
+        let shortest = filter.needs().iter().map(Vec::len).min().unwrap_or(0);
+        shortest * 16 / filter.needs().len()
+    });
+    let Some(best) = best else {
+        let passes = |place: usize| filters.iter().all(|filter| filter.passes(lines.get(place)));
+        return if filters.is_empty() { Picked::All(places) } else { Picked::All(places).retain(passes) };
+    };
+    let mut hits = Vec::new();
+    for text in best.needs() {
+        find(lines, &places, text, &mut hits);
+    }
+    if best.needs().len() > 1 {
+        hits.sort_unstable();
+        hits.dedup();
+    }
+    let is_settled = best.single().is_some();
+    hits.retain(|place| {
+        let line = lines.get(*place as usize);
+        filters.iter().all(|filter| is_settled && std::ptr::eq(*filter, *best) || filter.passes(line))
+    });
+    Picked::Some(hits)
+}
+
+/// Adds the places of the lines that contain the text.
+fn find(lines: &Lines, places: &Range<usize>, text: &[u8], hits: &mut Vec<u32>) {
+    if places.is_empty() {
+        return;
+    }
+    let finder = memmem::Finder::new(text);
+    let end = lines.ends[places.end - 1] as usize;
+    let mut at = lines.start(places.start);
+    let mut line = places.start;
+    while let Some(found) = finder.find(&lines.text[at..end]) {
+        let hit = at + found;
+        // Lines near the hit before are found by walking, those farther off by search.
+        let near = (line + 8).min(places.end);
+        line = match lines.ends[line..near].iter().position(|end| hit <= *end as usize) {
+            Some(steps) => line + steps,
+            None => lines.line_at(hit),
+        };
+        let line_end = lines.ends[line] as usize;
+        if hit + text.len() <= line_end {
+            hits.push(line as u32);
+            at = line_end + 1;
+            line += 1;
+        } else {
+            at = hit + 1;
+        }
+        if at > end || line >= places.end {
+            return;
+        }
+    }
+}
+
+/// The text of a column at a place.
+pub(crate) fn text_at(column: &Column, place: usize) -> Option<Cow<'_, str>> {
+    let is_present = |present: &Option<Vec<bool>>| present.as_ref().is_none_or(|present| present[place]);
+    match column {
+        Column::Dictionary { values, codes } => match codes[place] {
+            ABSENT => None,
+            code => Some(Cow::Borrowed(&values[code as usize])),
+        },
+        Column::Integers { values, present } => is_present(present).then(|| Cow::Owned(values[place].to_string())),
+        Column::Floats { values, present } => is_present(present).then(|| Cow::Owned(values[place].to_string())),
+        Column::Texts { values, present } => is_present(present).then(|| String::from_utf8_lossy(values.get(place))),
+    }
+}
+
+/// The structured metadata of a page, entry by entry.
+pub(crate) struct Metadata(Option<Arc<[NamedColumn]>>);
+
+impl Metadata {
+    /// Reads it where there is any.
+    pub(crate) fn read(page: &dyn LogPage, info: &PageInfo) -> Result<Self, QueryError> {
+        Ok(Metadata(if info.metadata_bytes == 0 { None } else { Some(page.metadata()?) }))
+    }
+
+    /// Calls `with` with the pairs of an entry.
+    pub(crate) fn with<T>(&self, place: usize, with: impl FnOnce(&[(&str, &str)]) -> T) -> T {
+        let Some(columns) = &self.0 else { return with(&[]) };
+        let texts: Vec<(&str, Cow<'_, str>)> =
+            columns.iter().filter_map(|column| Some((&*column.name, text_at(&column.values, place)?))).collect();
+        let pairs: Vec<(&str, &str)> = texts.iter().map(|(name, value)| (*name, &**value)).collect();
+        with(&pairs)
+    }
+
+    /// The column of a name.
+    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
+        let columns = self.0.as_ref()?;
+        columns.iter().find(|column| &*column.name == name).map(|column| &column.values)
+    }
+}

@@ -1,0 +1,377 @@
+//! Range aggregations: pages are read in parallel, each in the cheapest way that answers the query.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use model::{LogPage, StreamSet};
+
+use super::columns::{Columns, convert, has_columns};
+use super::grid::Fold;
+use super::group::{GroupBy, Table};
+use super::pages::{Metadata, Outlook, Picked, in_range, is_inside, outlook, search};
+use super::run::{Run, Task};
+use super::shape::Shape;
+use super::windows::Windows;
+use super::{Series, Steps};
+use crate::error::QueryError;
+use crate::pipeline::{CompiledLabelFilter, Pipeline, StreamLabels, Wanted};
+use crate::syntax::ast::{Grouping, RangeAggregation, RangeOp, Stage};
+
+/// Lines between two looks at the clock.
+const CHECK_EVERY: usize = 8192;
+/// Workers of one query.
+const MOST_WORKERS: usize = 8;
+
+/// A range aggregation, planned.
+struct Plan<'q> {
+    aggregation: &'q RangeAggregation,
+    stages: &'q [Stage],
+    group: GroupBy,
+    wanted: Wanted,
+    windows: Windows,
+    fold: Fold,
+    shape: Shape,
+}
+
+/// Evaluates a range aggregation; `outer` is the grouping of a sum around it, which then happens here.
+pub(super) fn evaluate(
+    run: &Run<'_>,
+    aggregation: &RangeAggregation,
+    outer: Option<&Grouping>,
+    steps: Steps,
+) -> Result<Vec<Series>, QueryError> {
+    let plan = plan(aggregation, outer, steps);
+    // Compiled once here, so that a stage that cannot be is told even where there is nothing to read.
+    drop(worker_pipeline(run, &plan)?);
+    if plan.windows.interval <= 0 || plan.shape.is_empty() {
+        return finish(&plan, Vec::new(), run, steps);
+    }
+    let matchers = &aggregation.range.log.matchers;
+    let fragments = plan.shape.fragments();
+    let table =
+        run.with_pages(matchers, plan.windows.range(), &fragments, |set, tasks| read(run, &plan, set, &tasks))?;
+    let series = table.map(|table| table.series).unwrap_or_default();
+    let series = series.into_iter().map(|(labels, grid)| {
+        let values = grid.values(aggregation.op, aggregation.param.unwrap_or(0.0), plan.fold, &plan.windows);
+        Series { labels, values }
+    });
+    finish(&plan, series.collect(), run, steps)
+}
+
+fn plan<'q>(aggregation: &'q RangeAggregation, outer: Option<&Grouping>, steps: Steps) -> Plan<'q> {
+    let range = &aggregation.range;
+    let grouping = outer.or(aggregation.grouping.as_ref());
+    let label = range.unwrap.as_ref().map(|unwrap| unwrap.label.clone());
+    let group = match grouping {
+        _ if aggregation.op == RangeOp::Absent => GroupBy::One,
+        Some(grouping) if !grouping.without && grouping.names.is_empty() => GroupBy::One,
+        Some(grouping) if !grouping.without => GroupBy::By(grouping.names.clone()),
+        Some(grouping) => GroupBy::Without(grouping.names.iter().cloned().chain(label).collect()),
+        None => GroupBy::Without(label.into_iter().collect()),
+    };
+    let windows = Windows::new(steps, range.interval, range.offset);
+    let wanted = Wanted::of(&range.log.stages, range.unwrap.as_ref(), group.names());
+    let shape = Shape::of(&range.log.stages, range.unwrap.as_ref(), &wanted);
+    let fold = Fold::of(aggregation.op, &windows);
+    Plan { aggregation, stages: &range.log.stages, group, wanted, windows, fold, shape }
+}
+
+/// Where lines are absent, `absent_over_time` has a series; elsewhere nothing is left to do.
+fn finish(plan: &Plan<'_>, series: Vec<Series>, run: &Run<'_>, steps: Steps) -> Result<Vec<Series>, QueryError> {
+    let points: usize = series.len() * steps.count;
+    run.take(points * size_of::<f64>())?;
+    if plan.aggregation.op != RangeOp::Absent {
+        return Ok(series);
+    }
+    let mut values = vec![1.0; steps.count];
+    for present in &series {
+        for (value, here) in values.iter_mut().zip(&present.values) {
+            if !super::is_absent(*here) {
+                *value = super::ABSENT;
+            }
+        }
+    }
+    Ok(vec![Series { labels: super::metric::absent_labels(&plan.aggregation.range.log.matchers), values }])
+}
+
+struct Worker<'p> {
+    run: &'p Run<'p>,
+    plan: &'p Plan<'p>,
+    pipeline: Pipeline,
+    filters: Vec<CompiledLabelFilter>,
+    table: Table<'p>,
+}
+
+fn worker_pipeline(run: &Run<'_>, plan: &Plan<'_>) -> Result<(Pipeline, Vec<CompiledLabelFilter>), QueryError> {
+    let pipeline = Pipeline::new(plan.stages, plan.wanted.clone(), run.clock)?;
+    let after = plan.aggregation.range.unwrap.as_ref().map_or(&[][..], |unwrap| &unwrap.filters);
+    let compile = |filter| {
+        CompiledLabelFilter::new(filter)
+            .map_err(|reason| crate::pipeline::StageError { stage: format!("| {filter}"), reason })
+    };
+    let filters = after.iter().map(compile).collect::<Result<_, _>>()?;
+    Ok((pipeline, filters))
+}
+
+fn read<'p>(
+    run: &'p Run<'p>,
+    plan: &'p Plan<'p>,
+    set: &dyn StreamSet,
+    tasks: &[Task],
+) -> Result<Option<Table<'p>>, QueryError> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let tables: Mutex<Vec<Result<Table<'p>, QueryError>>> = Mutex::default();
+    let work = || {
+        let table = (|| {
+            let (pipeline, filters) = worker_pipeline(run, plan)?;
+            let table = Table::new(plan.fold, &plan.windows, run.hold());
+            let mut worker = Worker { run, plan, pipeline, filters, table };
+            let mut stream: Option<(usize, StreamLabels)> = None;
+            while !failed.load(Ordering::Relaxed) {
+                let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                if stream.as_ref().is_none_or(|(index, _)| *index != task.stream) {
+                    stream = Some((task.stream, StreamLabels { labels: set.labels(task.stream) }));
+                }
+                if let Some((_, labels)) = &stream {
+                    run.check()?;
+                    worker.page(labels, task)?;
+                    run.note_page_done();
+                }
+            }
+            Ok(worker.table)
+        })();
+        if table.is_err() {
+            failed.store(true, Ordering::Relaxed);
+        }
+        tables.lock().unwrap_or_else(PoisonError::into_inner).push(table);
+    };
+    let workers = rayon::current_num_threads().min(MOST_WORKERS).min(tasks.len().div_ceil(2)).max(1);
+    if workers == 1 {
+        work();
+    } else {
+        rayon::scope(|scope| (0..workers).for_each(|_| scope.spawn(|_| work())));
+    }
+    let mut merged: Option<Table<'p>> = None;
+    for table in tables.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match &mut merged {
+            None => merged = Some(table?),
+            Some(merged) => merged.merge(table?)?,
+        }
+    }
+    Ok(merged)
+}
+
+impl Worker<'_> {
+    fn page(&mut self, stream: &StreamLabels, task: &Task) -> Result<(), QueryError> {
+        let page = &*task.page;
+        let filters = match outlook(page, &self.plan.shape.line_filters) {
+            Outlook::Nothing => return Ok(()),
+            Outlook::Filters(filters) => filters,
+        };
+        if filters.is_empty() && self.by_header(stream, task)? {
+            return Ok(());
+        }
+        self.run.note_page_read();
+        let whole = is_inside(&task.info, self.plan.windows.range());
+        let bucket = self.plan.windows.common_bucket(task.info.first, task.info.last);
+        let timestamps = match bucket.is_some() && whole && !self.needs_times() {
+            true => None,
+            false => Some(page.timestamps()?),
+        };
+        let places = match &timestamps {
+            Some(timestamps) => in_range(timestamps, self.plan.windows.range()),
+            None => super::columns::everywhere(task.info.entries),
+        };
+        let timed = Timed { timestamps: timestamps.as_deref(), bucket, first: task.info.first };
+        let metadata = Metadata::read(page, &task.info)?;
+        let mut picked = Picked::All(places.clone());
+        if !filters.is_empty() {
+            let lines = page.lines()?;
+            self.run.note(places.len() as u64, lines.text.len() as u64);
+            picked = search(&lines, places, &filters);
+        }
+        if picked.is_empty() {
+            return Ok(());
+        }
+        if let Some(picked) = self.by_columns(stream, task, &metadata, picked, &timed)? {
+            self.by_line(stream, page, &metadata, &picked, &timed)?;
+        }
+        Ok(())
+    }
+
+    /// True where the time of each line matters, though all are in one bucket.
+    fn needs_times(&self) -> bool {
+        matches!(self.plan.fold, Fold::First | Fold::Last | Fold::Samples)
+            || self.plan.stages.iter().any(|stage| matches!(stage, Stage::LineFormat(_) | Stage::LabelFormat(_)))
+    }
+
+    /// Counts by what the header says, or by times. False where lines must be looked at.
+    fn by_header(&mut self, stream: &StreamLabels, task: &Task) -> Result<bool, QueryError> {
+        let plan = self.plan;
+        let is_count = matches!(plan.aggregation.op, RangeOp::Count | RangeOp::Rate | RangeOp::Absent);
+        let is_bytes = matches!(plan.aggregation.op, RangeOp::Bytes | RangeOp::BytesRate);
+        let parses = plan.wanted != Wanted::Nothing;
+        let is_plain = plan.stages.iter().all(|stage| match stage {
+            Stage::LineFilter(_) => true,
+            Stage::Json => !parses || task.page.is_all(model::LineFormat::Json),
+            Stage::Logfmt { strict: false, .. } => true,
+            _ => false,
+        });
+        let names_series = match &plan.group {
+            GroupBy::One => true,
+            GroupBy::By(names) => names.iter().all(|name| stream.labels.get(name).is_some()),
+            GroupBy::Without(_) => plan.shape.keeps_labels && task.info.metadata_bytes == 0,
+        };
+        if plan.fold != Fold::Sum
+            || plan.aggregation.range.unwrap.is_some()
+            || !is_plain
+            || !names_series
+            || !(is_count || is_bytes)
+        {
+            return Ok(false);
+        }
+        let series = match &plan.group {
+            GroupBy::Without(but) => {
+                let kept = stream.labels.iter().filter(|label| !but.iter().any(|name| name == label.name));
+                self.table.find(kept.map(|label| (label.name, label.value)))?
+            }
+            group => {
+                let names = group.names().unwrap_or_default();
+                let pairs = names.iter().filter_map(|name| Some((name.as_str(), stream.labels.get(name)?)));
+                self.table.find(pairs)?
+            }
+        };
+        let info = &task.info;
+        let grid = &mut self.table.series[series].1;
+        if let Some(bucket) = plan.windows.common_bucket(info.first, info.last) {
+            let sum = if is_bytes { info.line_bytes as f64 } else { f64::from(info.entries) };
+            grid.add_sum(bucket, info.entries.into(), sum);
+            self.run.note(info.entries.into(), 0);
+            return Ok(true);
+        }
+        self.run.note_page_read();
+        let timestamps = task.page.timestamps()?;
+        let lines = if is_bytes { Some(task.page.lines()?) } else { None };
+        let bytes = lines.as_ref().map_or(0, |lines| lines.text.len());
+        self.run.note(timestamps.len() as u64, (timestamps.len() * 8 + bytes) as u64);
+        for (place, timestamp) in timestamps.iter().enumerate() {
+            if let Some(bucket) = plan.windows.bucket(*timestamp) {
+                let sum = lines.as_ref().map_or(1.0, |lines| lines.get(place).len() as f64);
+                grid.add_sum(bucket, 1, sum);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Answers from columns; what must go line by line is given back.
+    fn by_columns(
+        &mut self,
+        stream: &StreamLabels,
+        task: &Task,
+        metadata: &Metadata,
+        picked: Picked,
+        timed: &Timed<'_>,
+    ) -> Result<Option<Picked>, QueryError> {
+        let Some(simple) = &self.plan.shape.simple else { return Ok(Some(picked)) };
+        let needs_lines = matches!(self.plan.aggregation.op, RangeOp::Bytes | RangeOp::BytesRate);
+        let page = &*task.page;
+        if needs_lines || !has_columns(page, simple.parser) {
+            return Ok(Some(picked));
+        }
+        let columns = Columns { page, stream, metadata, parser: simple.parser };
+        let Some(mut series) = columns.series(&self.plan.group)? else { return Ok(Some(picked)) };
+        let before = picked.len();
+        let kept = match &picked {
+            Picked::All(range) => Picked::All(range.clone()),
+            Picked::Some(places) => Picked::Some(places.clone()),
+        };
+        let Some(kept) = columns.pick(simple, kept)? else { return Ok(Some(picked)) };
+        let Worker { run, plan, table, .. } = self;
+        run.note(before as u64, before as u64 * 4);
+        let mut add = |place: usize, value: f64| {
+            let Some((timestamp, bucket)) = timed.at(place, &plan.windows) else { return Ok(()) };
+            let series = series.at(place, table)?;
+            let fold = table.fold;
+            table.hold_samples(1)?;
+            table.series[series].1.add_to(fold, bucket, timestamp, value);
+            Ok(())
+        };
+        match &plan.aggregation.range.unwrap {
+            Some(unwrap) => {
+                if !columns.unwrap(unwrap, &kept, add)? {
+                    return Ok(Some(picked));
+                }
+            }
+            None => kept.iter().try_for_each(|place| add(place, 1.0))?,
+        }
+        Ok(None)
+    }
+
+    fn by_line(
+        &mut self,
+        stream: &StreamLabels,
+        page: &dyn LogPage,
+        metadata: &Metadata,
+        picked: &Picked,
+        timed: &Timed<'_>,
+    ) -> Result<(), QueryError> {
+        let Worker { run, plan, pipeline, filters, table } = self;
+        let unwrap = plan.aggregation.range.unwrap.as_ref();
+        let is_bytes = matches!(plan.aggregation.op, RangeOp::Bytes | RangeOp::BytesRate);
+        // Without stages the line itself does not matter, only its labels do.
+        let lines = if plan.stages.is_empty() && !is_bytes { None } else { Some(page.lines()?) };
+        run.note(picked.len() as u64, lines.as_ref().map_or(0, |lines| lines.text.len() as u64));
+        for (count, place) in picked.iter().enumerate() {
+            if count % CHECK_EVERY == CHECK_EVERY - 1 {
+                run.check()?;
+            }
+            let Some((timestamp, bucket)) = timed.at(place, &plan.windows) else { continue };
+            let line = lines.as_ref().map_or(&b""[..], |lines| lines.get(place));
+            let processed = metadata.with(place, |pairs| pipeline.process(stream, timestamp, line, pairs));
+            let Some(line) = processed else { continue };
+            let value = match unwrap {
+                None if is_bytes => line.len() as f64,
+                None => 1.0,
+                Some(unwrap) => {
+                    let labels = &mut pipeline.labels;
+                    let converted = match labels.get(stream, &unwrap.label) {
+                        None | Some("") => continue,
+                        Some(text) => convert(unwrap.conversion, text),
+                    };
+                    if let Err(error) = &converted {
+                        labels.set_error("SampleExtractionErr", Some(error));
+                    }
+                    if !filters.iter().all(|filter| filter.passes(stream, labels)) {
+                        continue;
+                    }
+                    converted.unwrap_or(0.0)
+                }
+            };
+            let series = table.of_line(&plan.group, stream, &pipeline.labels)?;
+            let fold = table.fold;
+            table.hold_samples(1)?;
+            table.series[series].1.add_to(fold, bucket, timestamp, value);
+        }
+        Ok(())
+    }
+}
+
+/// The times of the lines of a page.
+struct Timed<'t> {
+    timestamps: Option<&'t [i64]>,
+    bucket: Option<usize>,
+    first: i64,
+}
+
+impl Timed<'_> {
+    /// Time and bucket of a line, where a window covers it.
+    fn at(&self, place: usize, windows: &Windows) -> Option<(i64, usize)> {
+        let timestamp = self.timestamps.map_or(self.first, |timestamps| timestamps[place]);
+        match self.bucket {
+            Some(bucket) => Some((timestamp, bucket)),
+            None if windows.has_buckets() => Some((timestamp, windows.bucket(timestamp)?)),
+            None => windows.covers(timestamp).then_some((timestamp, 0)),
+        }
+    }
+}

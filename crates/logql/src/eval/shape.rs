@@ -1,0 +1,94 @@
+//! What of a pipeline can be answered without running it line by line.
+
+use model::LineFormat;
+
+use super::group::GroupBy;
+use crate::pipeline::{CompiledLabelFilter, CompiledLineFilter, Wanted};
+use crate::syntax::ast::{LabelFilter, Stage, Unwrap};
+
+/// The parts of a pipeline that pages are asked about.
+pub(crate) struct Shape {
+    /// Filters on lines as they are stored: those before any stage that changes lines.
+    pub(crate) line_filters: Vec<CompiledLineFilter>,
+    /// How many of the pipeline's stages those are; true where all stages that filter lines are among them.
+    pub(crate) simple: Option<Simple>,
+    /// True where no stage gives or takes a label.
+    pub(crate) keeps_labels: bool,
+}
+
+/// A pipeline of line filters, at most one `json` or `logfmt`, and label filters: columns can answer it.
+pub(crate) struct Simple {
+    pub(crate) parser: Option<LineFormat>,
+    pub(crate) filters: Vec<CompiledLabelFilter>,
+}
+
+impl Shape {
+    /// Looks at stages that have been compiled before.
+    pub(crate) fn of(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: &Wanted) -> Shape {
+        let changes_line = |stage: &&Stage| matches!(stage, Stage::LineFormat(_) | Stage::Unpack | Stage::Decolorize);
+        let as_stored = stages.iter().position(|stage| changes_line(&stage)).unwrap_or(stages.len());
+        let line_filters: Vec<CompiledLineFilter> = stages[..as_stored]
+            .iter()
+            .filter_map(|stage| match stage {
+                Stage::LineFilter(filter) => CompiledLineFilter::new(filter).ok(),
+                _ => None,
+            })
+            .filter(|filter| !filter.is_all())
+            .collect();
+        let keeps_labels = stages.iter().all(|stage| matches!(stage, Stage::LineFilter(_) | Stage::LabelFilter(_)));
+        Shape { line_filters, simple: simple(stages, unwrap, wanted), keeps_labels }
+    }
+
+    /// Texts that every line of interest contains.
+    pub(crate) fn fragments(&self) -> Vec<Vec<u8>> {
+        let certain = self.line_filters.iter().filter(|filter| filter.needs().len() == 1);
+        certain.map(|filter| filter.needs()[0].clone()).collect()
+    }
+
+    /// True where one of the filters passes no line at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.line_filters.iter().any(CompiledLineFilter::is_none)
+    }
+}
+
+fn simple(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: &Wanted) -> Option<Simple> {
+    let mut simple = Simple { parser: None, filters: Vec::new() };
+    let mut add = |filter: &LabelFilter| {
+        simple.filters.push(CompiledLabelFilter::new(filter).ok()?);
+        Some(())
+    };
+    let mut parser = None;
+    for stage in stages {
+        match stage {
+            Stage::LineFilter(_) => {}
+            Stage::Json if parser.is_none() => parser = Some(LineFormat::Json),
+            Stage::Logfmt { strict: false, keep_empty: false } if parser.is_none() => parser = Some(LineFormat::Logfmt),
+            // What a filter before the parser finds is not what it would find after it.
+            Stage::LabelFilter(filter)
+                if parser.is_some()
+                    || !stages.iter().any(|stage| matches!(stage, Stage::Json | Stage::Logfmt { .. })) =>
+            {
+                add(filter)?;
+            }
+            _ => return None,
+        }
+    }
+    if let Some(unwrap) = unwrap {
+        for filter in &unwrap.filters {
+            add(filter)?;
+        }
+    }
+    simple.parser = parser.filter(|_| *wanted != Wanted::Nothing);
+    Some(simple)
+}
+
+impl GroupBy {
+    /// The names of `by`; blank for one series, `None` where any label may count.
+    pub(crate) fn names(&self) -> Option<&[String]> {
+        match self {
+            GroupBy::One => Some(&[]),
+            GroupBy::By(names) => Some(names),
+            GroupBy::Without(_) => None,
+        }
+    }
+}

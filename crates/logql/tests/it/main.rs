@@ -1,0 +1,10 @@
+//! The language from outside, judged by what a real Loki answered.
+
+mod cases;
+mod evaluate;
+mod fuzz;
+mod lines;
+mod memory;
+mod parse;
+mod pushdown;
+mod shared;
