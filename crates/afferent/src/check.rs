@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 
+use config::PrometheusConfig;
+use remote::Senders;
+
 use crate::cli::CheckWhat;
-use crate::{log_house, settings};
+use crate::{log_house, named_files, settings};
 
 /// Prints what is wrong with each file; false where anything is.
 pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
@@ -32,8 +35,21 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                 for text in settings::idle_sections(&loaded.config) {
                     writeln!(out, "{}: note: {text}", file.display())?;
                 }
-                let jobs = loaded.config.all_scrape_configs().count();
-                writeln!(out, "{}: ok, {}", file.display(), counted(jobs, "scrape job"))?;
+                let files = named_files::look(&loaded.config);
+                for text in &files.warnings {
+                    writeln!(out, "{}: warning: {text}", file.display())?;
+                }
+                let problems = problems(&loaded.config, files.problems);
+                for text in &problems {
+                    writeln!(out, "{}: {text}", file.display())?;
+                }
+                if problems.is_empty() {
+                    let jobs = loaded.config.all_scrape_configs().count();
+                    writeln!(out, "{}: ok, {}", file.display(), counted(jobs, "scrape job"))?;
+                } else {
+                    writeln!(out, "{}: {}", file.display(), counted(problems.len(), "problem"))?;
+                    all_good = false;
+                }
                 if path.is_dir()
                     && let Some(logs) = log_house::find_file(&file)
                 {
@@ -64,6 +80,17 @@ fn check_logs(file: &Path, out: &mut impl Write) -> anyhow::Result<bool> {
             Ok(false)
         }
     }
+}
+
+/// Files that are not there, and what could not be put to work though it can be read. What a missing file is the cause of is
+/// said once.
+fn problems(config: &PrometheusConfig, missing: Vec<String>) -> Vec<String> {
+    let mut problems = missing;
+    if problems.is_empty() {
+        problems.extend(scrape::check(config).iter().map(ToString::to_string));
+        problems.extend(Senders::check(config).err().map(|error| error.to_string()));
+    }
+    problems
 }
 
 /// `1 job`, `2 jobs`

@@ -65,7 +65,7 @@ pub(crate) struct ServeArgs {
     pub(crate) classic_ports: Switch,
 
     /// Memory budget, such as 512MiB or 2GiB. At the limit, writes and queries are answered with "try again later".
-    /// Default: 60 % of what the machine or the control group has.
+    /// At least 128MiB. Default: 60 % of what the machine or the control group has.
     #[arg(long, value_name = "SIZE", env = "AFFERENT_MEMORY", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
 
@@ -125,7 +125,8 @@ pub(crate) enum Switch {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CheckWhat {
-    /// Check configuration files of Prometheus, and of Loki (loki-config.yaml). Exit status 1 if any of them has an error.
+    /// Check configuration files of Prometheus, and of Loki (loki-config.yaml), and that the files which they name are there.
+    /// Exit status 1 if any of them has an error.
     Config {
         /// Files, or directories that hold prometheus-config.yaml or prometheus.yml.
         #[arg(required = true, value_name = "FILE")]

@@ -10,6 +10,7 @@ mod import;
 mod log_house;
 mod logging;
 mod memory;
+mod named_files;
 mod offline;
 mod open_files;
 mod own_logs;
@@ -58,8 +59,22 @@ fn main() -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => fail(format_args!("{error:#}")),
+        Err(error) => fail(told(&error)),
     }
+}
+
+/// An error with its causes, without those that the text before has named already.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Work that blocks and may itself wait for a runtime of its own.
@@ -86,4 +101,19 @@ fn print_version() -> anyhow::Result<()> {
         api::COMPATIBLE_VERSION
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn causes_are_named_once() {
+        let cause = || std::io::Error::other("no such device");
+        let error = anyhow::Error::new(metrics::StoreError::Io { action: "open", path: "d".into(), source: cause() });
+        assert_eq!(told(&error).matches("no such device").count(), 1);
+        let error = Err::<(), _>(cause()).context("cannot start").unwrap_err();
+        assert_eq!(told(&error), "cannot start: no such device");
+    }
 }

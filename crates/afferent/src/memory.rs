@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::bail;
 use model::Resident;
 use nix::sys::resource::{Resource, getrlimit};
 use tracing::{info, warn};
@@ -59,8 +60,16 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// Divides the budget that was asked for, or a share of what this process may have, and says so in the log.
-    pub(crate) fn of(asked: Option<u64>) -> Budget {
+    /// Divides the budget that was asked for, or a share of what this process may have, and says so in the log. Refuses what
+    /// nobody could work with.
+    pub(crate) fn of(asked: Option<u64>) -> anyhow::Result<Budget> {
+        if let Some(bytes) = asked.filter(|bytes| *bytes < SMALLEST) {
+            bail!(
+                "--memory {bytes} (bytes) is too little: the server needs {} MiB at least, such as --memory 128MiB; \
+                 without --memory it takes 60 % of what the machine or the control group has",
+                SMALLEST >> 20
+            );
+        }
         let (total, reason) = whole(asked);
         let budget = Budget::divide(total);
         if total < SMALLEST {
@@ -68,7 +77,7 @@ impl Budget {
         }
         let Budget { head, block_cache, log_head, log_cache, queries, one_query, .. } = budget;
         info!(total, reason, head, block_cache, log_head, log_cache, queries, one_query, "memory budget in bytes");
-        budget
+        Ok(budget)
     }
 
     fn divide(total: u64) -> Budget {
@@ -229,6 +238,13 @@ mod tests {
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
         ];
         assert_eq!(found(&first, None), (3_000_000, "limit of the control group"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let error = Budget::of(Some(1024)).unwrap_err().to_string();
+        assert!(error.contains("--memory 1024") && error.contains("128 MiB at least"), "{error}");
+        assert_eq!(Budget::of(Some(SMALLEST)).unwrap().total, SMALLEST);
     }
 
     #[test]

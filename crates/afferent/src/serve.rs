@@ -21,6 +21,7 @@ use prometheus_client::registry::Registry;
 use promql::engine::{Engine, EngineOptions};
 use remote::{Forwarding, Senders, SendersOptions};
 use scrape::Manager;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -35,6 +36,8 @@ use crate::{check, data_dir, log_house, logging, open_files, settings};
 
 /// How long open requests may go on after the order to stop.
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
+/// The same for those who ask whether it has started.
+const STARTING_GRACE: Duration = Duration::from_millis(200);
 /// Prometheus' default: 15 days.
 const DEFAULT_RETENTION_MS: i64 = 15 * 24 * 3600 * 1000;
 /// Most bytes that wait on disk for receivers of remote write that are away.
@@ -90,7 +93,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let _data = data_dir::lock(&args.data)?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let budget = Budget::of(args.memory);
+    let budget = Budget::of(args.memory)?;
     let resident = budget.resident();
     let query_memory = MemoryPool::new(budget.queries as usize, budget.one_query as usize, Some(resident.clone()));
     let mut options = store_options(&budget, &loaded.config);
@@ -99,6 +102,10 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     options.files = bucket.clone().map(|bucket| bucket as Arc<dyn FileStore>);
     let retention_ms = options.retention_ms;
     info!(data = %args.data.display(), "opening the store");
+    let (listener, waiting) = shared(listener).context("cannot share the listener")?;
+    let is_open = CancellationToken::new();
+    let waiting = vec![(waiting, api::starting_router())];
+    let waiting = tokio::spawn(api::serve(waiting, is_open.clone(), STARTING_GRACE));
     let (store, recovery) = tokio::select! {
         opened = open_store(&args.data, options, &clock) => opened?,
         reason = order_to_stop(&mut signals) => {
@@ -106,6 +113,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
             std::process::exit(0);
         }
     };
+    is_open.cancel();
+    waiting.await.context("the HTTP server failed")?;
 
     let opening = {
         let (data, resident, clock) = (args.data.clone(), resident.clone(), clock.clone());
@@ -225,6 +234,13 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The same listener twice: one is for the time until the store is open.
+fn shared(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
+    let listener = listener.into_std()?;
+    let copy = listener.try_clone()?;
+    Ok((TcpListener::from_std(listener)?, TcpListener::from_std(copy)?))
+}
+
 /// Waits for the order to stop; there is nothing to reload yet.
 async fn order_to_stop(signals: &mut Signals) -> &'static str {
     loop {
@@ -271,8 +287,6 @@ async fn open_store(
 ) -> anyhow::Result<(Arc<Store>, RecoveryReport)> {
     let (dir, clock) = (dir.join("metrics"), clock.clone());
     let (store, recovery) = tokio::task::spawn_blocking(move || Store::open(&dir, options, clock)).await??;
-    let elapsed_ms = recovery.elapsed.as_millis() as u64;
-    info!(series = recovery.series, replayed_samples = recovery.replayed_samples, elapsed_ms, "store opened");
     if recovery.torn_bytes > 0 {
         info!(torn_bytes = recovery.torn_bytes, "cut off the end of the log, a write that was never acknowledged");
     }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::{HeaderName, StatusCode};
 
 use crate::state::{Api, Readiness};
@@ -19,14 +21,23 @@ pub(crate) async fn ready() -> &'static str {
     "Afferent is Ready.\n"
 }
 
+/// What is answered before the store is open: alive, and nothing else yet. As with Prometheus while it replays its log.
+pub fn starting_router() -> Router {
+    let not_yet = || async { not_ready("false") };
+    Router::new().route("/-/healthy", get(healthy)).fallback(not_yet)
+}
+
+fn not_ready(stopping: &'static str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(STOPPING, stopping)], "Service Unavailable").into_response()
+}
+
 /// Lets requests through only while the server can answer them.
 pub(crate) async fn require_ready(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let stopping = match api.readiness() {
-        Readiness::Ready => return next.run(request).await,
-        Readiness::Starting => "false",
-        Readiness::Stopping => "true",
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, [(STOPPING, stopping)], "Service Unavailable").into_response()
+    match api.readiness() {
+        Readiness::Ready => next.run(request).await,
+        Readiness::Starting => not_ready("false"),
+        Readiness::Stopping => not_ready("true"),
+    }
 }
 
 pub(crate) async fn reload(State(api): State<Arc<Api>>) -> Response {

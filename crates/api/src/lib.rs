@@ -60,6 +60,7 @@ mod tenant;
 mod time_text;
 mod ui;
 
+pub use admin::starting_router;
 pub use build::{APPLICATION_VERSION, COMPATIBLE_VERSION, REVISION};
 pub use doors::DoorPolicy;
 pub use errors::{ApiError, ErrorKind};

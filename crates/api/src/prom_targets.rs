@@ -17,12 +17,15 @@ use crate::state::Api;
 use crate::tenant::RequestTenant;
 use crate::time_text::rfc3339_or_never;
 
+/// Prometheus' fields, and `scrapePoolErrors` of our own, which is there where a job has trouble.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct TargetDiscovery<'a> {
     active_targets: Vec<ActiveView<'a>>,
     dropped_targets: Vec<DroppedView<'a>>,
     dropped_target_counts: Option<&'a BTreeMap<String, usize>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    scrape_pool_errors: BTreeMap<&'a String, &'a Vec<String>>,
 }
 
 /// Prometheus' fields, and two of our own: `lastWarning` and `lastScrapeSamples`.
@@ -125,6 +128,7 @@ pub(crate) async fn targets(State(api): State<Arc<Api>>, params: Params) -> Answ
         active_targets: active.map(ActiveView::from).collect(),
         dropped_targets: dropped.map(DroppedView::from).collect(),
         dropped_target_counts: shows("dropped").then_some(&snapshot.dropped_counts),
+        scrape_pool_errors: snapshot.troubles.iter().filter(|(name, _)| in_pool(name)).collect(),
     })
 }
 

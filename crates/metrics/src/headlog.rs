@@ -9,7 +9,8 @@ use std::sync::Arc;
 use blocks::disk::{Disk, WriteFile};
 use blocks::wal::{Piece, Pieces};
 
-const FILE: &str = "head.log";
+/// Its name.
+pub(crate) const FILE: &str = "head.log";
 /// Definitions that may be superfluous before the file is written anew.
 const SLACK: u64 = 10_000;
 

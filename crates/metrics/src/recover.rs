@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use blocks::catalogue::Unreachable;
 use blocks::disk::Disk;
 use blocks::files::{FileStore, LocalFiles};
 use blocks::wal::{Wal, WalOptions, WalRecovery};
@@ -61,8 +62,12 @@ pub(crate) fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &StoreOptions) -
         }
     };
     let caches = Arc::new(Caches::new(options.block_cache_bytes));
-    let (shelf, catalogue) =
-        Shelf::open(disk.clone(), dir, files, caches).map_err(fail("open the catalogue of blocks in", dir))?;
+    let (shelf, catalogue) = Shelf::open(disk.clone(), dir, files, caches).map_err(|error| match error.get_ref() {
+        Some(reason) if reason.is::<Unreachable>() => {
+            StoreError::Bucket { path: dir.display().to_string(), reason: reason.to_string() }
+        }
+        _ => fail("open the catalogue of blocks in", dir)(error),
+    })?;
     catalogue.problems.iter().for_each(|problem| tracing::error!(problem, "the catalogue of blocks"));
     let shelf = Arc::new(shelf);
     let view = shelf.view();

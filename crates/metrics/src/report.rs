@@ -20,6 +20,17 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A directory without a catalogue was given a bucket that cannot be asked for one.
+    #[error(
+        "cannot open {path}: {reason}; nothing was changed: see to the bucket's address, the credentials and the network, and \
+         start again, for only the bucket knows whether it holds blocks of this directory already"
+    )]
+    Bucket {
+        /// The directory.
+        path: String,
+        /// What is known, with the bucket's name.
+        reason: String,
+    },
     /// The write-ahead log cannot be used.
     #[error(transparent)]
     Wal(#[from] blocks::wal::WalError),

@@ -192,7 +192,8 @@ impl Collector for StoreCollector {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
-        let gauges: [(&str, &str, f64); 11] = [
+        let held = store.compactor().held.ids().len();
+        let gauges: [(&str, &str, f64); 12] = [
             ("prometheus_tsdb_head_series", "Series that take samples", stats.active_series as f64),
             ("prometheus_tsdb_head_chunks", "Chunks in memory", stats.chunks as f64),
             ("afferent_metrics_series", "Series in the head", stats.series as f64),
@@ -203,6 +204,11 @@ impl Collector for StoreCollector {
             ("prometheus_tsdb_data_replay_duration_seconds", "Time of the last start", stats.replay_time.as_secs_f64()),
             ("afferent_metrics_head_memory_bytes", "Estimate of the head's memory", stats.memory_bytes as f64),
             ("afferent_metrics_block_cache_bytes", "Memory of cached pages of blocks", stats.block_cache_bytes as f64),
+            (
+                "afferent_metrics_compaction_held_blocks",
+                "Blocks that cannot be read and are left out of compaction for a while",
+                held as f64,
+            ),
             ("afferent_metrics_tenants", "Tenants with data", stats.tenants as f64),
         ];
         for (name, help, value) in gauges {

@@ -8,29 +8,25 @@ use std::time::{Duration, Instant};
 use blocks::disk::{Disk, RealDisk};
 use blocks::plan::PlanOptions;
 use blocks::wal::{Wal, WalCounters};
-use model::{
-    AppendError, AppendFuture, Clock, LabelRequest, Labels, Matcher, Metadata, SampleSink, SelectRequest, SeriesRef,
-    SeriesSet, SeriesSource, SourceError, Tenant, TimeRange, Timestamp, WriteBatch,
-};
+use model::{Clock, Matcher, Tenant, TimeRange, Timestamp};
 use parking_lot::{Condvar, Mutex, RwLock};
 use prometheus_client::registry::Registry;
 
 use crate::compact::{CompactOptions, Compactor, Rules, Worker};
-use crate::flush::{Flusher, Places};
-use crate::head::{Head, Idle, Shared, Stored, Visit, VisitError};
+use crate::flush::{self, Flusher, Places};
+use crate::head::{Head, Idle, Shared, Stored};
+use crate::headlog::FILE as HEAD_LOG;
 use crate::pace::{Counted, Moments};
-use crate::record::RecordWriter;
 use crate::recover::{Recovered, recover};
-use crate::select::{self, Reader};
 use crate::shelf::Shelf;
 use crate::stats::{Counters, Heads, StoreCollector, add, get};
-use crate::{LimitTable, RecoveryReport, SeriesExemplars, StoreError, StoreOptions};
+use crate::{LimitTable, RecoveryReport, StoreError, StoreOptions};
 
 mod adding;
+mod admission;
 mod numbers;
+mod reading;
 
-/// What a row of a batch is taken to need in memory, in bytes.
-const ROW_BYTES: usize = 256;
 /// How often the store looks whether something is due.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -160,41 +156,6 @@ impl Store {
         self.heads.read().values().cloned().collect()
     }
 
-    fn reader(&self, tenant: &Tenant) -> Reader {
-        let pin = self.shared.epochs.pin();
-        Reader::new(pin, self.head(tenant), self.shelf.clone())
-    }
-
-    /// Metadata by metric family name, sorted; at most `limit` families (0 for all), or only that of `metric`.
-    pub fn metadata(
-        &self,
-        tenant: &Tenant,
-        limit: usize,
-        metric: Option<&str>,
-    ) -> Result<Vec<(String, Metadata)>, SourceError> {
-        select::metadata(&self.reader(tenant), tenant, limit, metric)
-    }
-
-    /// Exemplars in `range` of the series that match all matchers of at least one set, sorted by labels.
-    pub fn exemplars(
-        &self,
-        tenant: &Tenant,
-        sets: &[Vec<Matcher>],
-        range: TimeRange,
-    ) -> Result<Vec<SeriesExemplars>, SourceError> {
-        select::exemplars(&self.reader(tenant), tenant, sets, range)
-    }
-
-    /// What a metric says of itself, as long as it is in memory; a histogram's `_bucket` says what its family says.
-    pub fn metadata_of(&self, tenant: &Tenant, metric: &str) -> Option<Metadata> {
-        self.head(tenant)?.metadata_of(metric)
-    }
-
-    /// The labels behind a reference that [`SampleSink::append`] answered, as long as the series is in memory.
-    pub fn labels_of(&self, tenant: &Tenant, reference: SeriesRef) -> Option<Labels> {
-        self.head(tenant)?.labels_of(reference)
-    }
-
     fn memory(&self) -> u64 {
         self.shared.memory.load(Ordering::Relaxed).max(0) as u64
     }
@@ -298,6 +259,7 @@ impl Store {
             let slots = head.index.read().matching(matchers);
             let is_gone = |e: &Stored| slots.contains(e.slot) && range.contains(Timestamp(e.time));
             head.exemplars.lock().forget(is_gone);
+            head.forget_newest(&slots, range);
         }
         let buried = self.shelf.bury(tenant, matchers, range, None);
         if let Some(worker) = &*self.worker.lock() {
@@ -320,10 +282,15 @@ impl Store {
     /// Makes `dir`, which must not exist, the directory of a store with all that this one holds now; with `skip_head` only
     /// what has been flushed. Files on this disk are shared, not copied.
     pub fn snapshot(&self, dir: &Path, skip_head: bool) -> Result<(), StoreError> {
+        let mut beside = Vec::new();
         if !skip_head {
             self.flush()?;
+            beside = flush::beside_blocks(&self.all_heads());
         }
-        blocks::shelf::snapshot(&self.shelf, dir).map_err(|source| {
+        let disk = self.shelf.disk();
+        let put_beside = || disk.create_dir_all(dir).and_then(|()| disk.replace(&dir.join(HEAD_LOG), &beside));
+        let placed = if beside.is_empty() { Ok(()) } else { put_beside() };
+        placed.and_then(|()| blocks::shelf::snapshot(&self.shelf, dir)).map_err(|source| {
             let path = dir.display().to_string();
             StoreError::Io { action: "make the snapshot", path, source }
         })
@@ -363,53 +330,6 @@ impl Store {
     /// Adds the store's metrics, under Prometheus' own names where it has one.
     pub fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(StoreCollector(self.me.clone())));
-    }
-
-    /// Applies a batch and queues its records.
-    fn admit(&self, batch: &WriteBatch) -> Result<Visit, AppendError> {
-        if self.is_closed.load(Ordering::Relaxed) {
-            return Err(AppendError::Closed);
-        }
-        let is_over = self.options.memory_limit_bytes.is_some_and(|limit| self.memory() > limit)
-            || self.options.resident.as_ref().is_some_and(|resident| resident.is_over(batch.rows.len() * ROW_BYTES));
-        if is_over {
-            self.signal.wake();
-            add(&self.counters.over_memory, batch.rows.len() as u64);
-            return Err(AppendError::OverBudget { retry_after_s: TICK.as_secs() as u32 });
-        }
-        let head = self.head_or_new(&batch.tenant);
-        let limits = self.limits(&batch.tenant);
-        let mut visit = Visit::default();
-        let result = head
-            .append(&batch.rows, limits, &self.wal, &mut visit)
-            .and_then(|()| head.append_exemplars(&batch.exemplars, limits, &self.wal, &mut visit))
-            .and_then(|()| self.admit_metadata(&head, batch, &mut visit));
-        result.map_err(|error| match error {
-            VisitError::Full => {
-                add(&self.counters.log_is_full, batch.rows.len() as u64);
-                AppendError::OverBudget { retry_after_s: 1 }
-            }
-            VisitError::Closed => AppendError::Closed,
-        })?;
-        add(&self.counters.appended, visit.newest + visit.late);
-        add(&self.counters.late, visit.late);
-        add(&self.counters.exemplars, visit.report.exemplars);
-        add(&self.counters.series_created, visit.series_created);
-        visit.report.rejected.iter().for_each(|r| self.counters.reject(r.reason));
-        Ok(visit)
-    }
-
-    fn admit_metadata(&self, head: &Head, batch: &WriteBatch, visit: &mut Visit) -> Result<(), VisitError> {
-        if batch.metadata.is_empty() {
-            return Ok(());
-        }
-        let mut record = RecordWriter::default();
-        record.clear();
-        for (family, metadata) in &batch.metadata {
-            head.set_metadata(family, metadata, false);
-            record.metadata(family, metadata);
-        }
-        visit.submit(&self.wal, record.finish(head.tenant.as_str()))
     }
 }
 
@@ -460,48 +380,5 @@ fn upkeep(store: &Weak<Store>, signal: &Signal) {
 impl Drop for Store {
     fn drop(&mut self) {
         self.signal.stop();
-    }
-}
-
-impl SampleSink for Store {
-    fn append(&self, batch: WriteBatch) -> AppendFuture {
-        let admitted = self.admit(&batch);
-        drop(batch);
-        Box::pin(async move {
-            let visit = admitted?;
-            for commit in visit.commits {
-                commit.wait().await.map_err(|reason| AppendError::Log(reason.to_string()))?;
-            }
-            Ok(visit.report)
-        })
-    }
-}
-
-impl SeriesSource for Store {
-    fn longest_bucket_ms(&self, tenant: &Tenant, range: TimeRange) -> i64 {
-        let view = self.shelf.view();
-        let near = |resolution: i64| TimeRange {
-            start: range.start.plus_ms(resolution.saturating_neg()),
-            end: range.end.plus_ms(resolution),
-        };
-        let thinned = view.manifest.blocks.iter().filter(|entry| entry.resolution_ms > 0 && entry.tenant == *tenant);
-        let within = thinned.filter(|entry| entry.range.overlaps(&near(entry.resolution_ms)));
-        within.map(|entry| entry.resolution_ms).max().unwrap_or(0)
-    }
-
-    fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
-        select::select(self.reader(request.tenant), request)
-    }
-
-    fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-        select::label_names(&self.reader(request.tenant), request)
-    }
-
-    fn label_values(&self, name: &str, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {
-        select::label_values(&self.reader(request.tenant), name, request)
-    }
-
-    fn series(&self, request: &LabelRequest<'_>) -> Result<Vec<Labels>, SourceError> {
-        select::series(&self.reader(request.tenant), request)
     }
 }

@@ -23,7 +23,7 @@ mod snapshot;
 mod target;
 
 pub use error::ScrapeError;
-pub use manager::{Manager, Options};
+pub use manager::{Manager, Options, check};
 pub use snapshot::{
     ActiveTarget, DroppedTarget, FamilyMetadata, RelabelStep, TargetHealth, TargetMetadata, TargetsSnapshot,
 };

@@ -1,6 +1,6 @@
 //! All jobs together: configuration in, samples out, and what the outside may ask.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tracing::error;
 use url::Url;
 
 use crate::ScrapeError;
-use crate::discovery::{Discovery, SourceContext};
+use crate::discovery::{Discovery, SourceContext, Troubles};
 use crate::families::FamilyStore;
 use crate::metrics::ScrapeMetrics;
 use crate::pool::{Pool, Sources, has_files, settings_for};
@@ -60,6 +61,8 @@ pub struct Manager {
     shared: Arc<Shared>,
     runtime: Handle,
     pools: Mutex<HashMap<String, (Arc<Pool>, Sources)>>,
+    /// Jobs that cannot be put to work, and why.
+    broken: Mutex<BTreeMap<String, String>>,
     /// Loops of jobs that are gone and still have staleness markers to write.
     retiring: Mutex<Vec<LoopHandle>>,
 }
@@ -80,38 +83,59 @@ impl Manager {
             shared: Arc::new(shared),
             runtime: Handle::current(),
             pools: Mutex::default(),
+            broken: Mutex::default(),
             retiring: Mutex::default(),
         }
     }
 
-    /// Puts a configuration to work. On an error nothing has changed. Loops of targets that stay the same go on
-    /// undisturbed; series of a target that only changed its settings go on without staleness markers.
+    /// Puts a configuration to work. A new job whose settings cannot be used (a certificate that is not there) stays out, which
+    /// the log and [`TargetsSnapshot::troubles`] say; where a job that runs cannot be changed, that is an error, and nothing
+    /// has changed. Loops of targets that stay the same go on undisturbed; series of a target that only changed its settings
+    /// go on without staleness markers.
     pub fn apply(&self, config: &PrometheusConfig) -> Result<(), ScrapeError> {
         let _runtime = self.runtime.enter();
         let metrics = &self.shared.metrics;
         let seed = offset_seed(&config.global.external_labels);
         let mut pools = self.pools.lock();
         let mut ready: Vec<(&config::ScrapeConfig, PoolSettings)> = Vec::new();
+        let mut broken: BTreeMap<String, ScrapeError> = BTreeMap::new();
         for scrape in config.all_scrape_configs() {
             let before = pools.get(&scrape.job_name).map(|(pool, _)| pool.settings());
             if before.as_ref().is_some_and(|b| *b.config == *scrape && !has_files(scrape)) {
                 continue;
             }
-            let settings = settings_for(scrape, before.as_deref(), seed);
-            let failed = if before.is_some() { &metrics.pool_reloads_failed } else { &metrics.pools_failed };
-            if settings.is_err() {
-                failed.inc();
+            match settings_for(scrape, before.as_deref(), seed) {
+                Ok(settings) => ready.push((scrape, settings)),
+                Err(error) if before.is_some() => {
+                    metrics.pool_reloads_failed.inc();
+                    return Err(error);
+                }
+                Err(error) => drop(broken.insert(scrape.job_name.clone(), error)),
             }
-            ready.push((scrape, settings?));
         }
         let named: Vec<&str> = config.all_scrape_configs().map(|s| s.job_name.as_str()).collect();
         let mut changes = Vec::new();
         for (scrape, settings) in ready {
-            let same_sources = pools.get(&scrape.job_name).is_some_and(|(_, sources)| sources.are(&scrape.discovery));
-            let discovery = if same_sources { None } else { Some(self.discover(scrape)?) };
-            changes.push((scrape, settings, discovery));
+            let before = pools.get(&scrape.job_name);
+            if before.is_some_and(|(_, sources)| sources.are(&scrape.discovery)) {
+                changes.push((scrape, settings, None));
+                continue;
+            }
+            match self.discover(scrape) {
+                Ok(discovery) => changes.push((scrape, settings, Some(discovery))),
+                Err(error) if before.is_some() => {
+                    metrics.pool_reloads_failed.inc();
+                    return Err(error);
+                }
+                Err(error) => drop(broken.insert(scrape.job_name.clone(), error)),
+            }
         }
         // From here on nothing can fail.
+        for (job, reason) in &broken {
+            metrics.pools_failed.inc();
+            error!(job, %reason, "a scrape job cannot be put to work; all others run");
+        }
+        *self.broken.lock() = broken.into_iter().map(|(job, reason)| (job, reason.to_string())).collect();
         for (scrape, settings, discovery) in changes {
             let name = &scrape.job_name;
             let pool = match pools.get(name) {
@@ -151,6 +175,7 @@ impl Manager {
             pool: scrape.job_name.clone(),
             metrics: self.shared.metrics.clone(),
             dns_server: self.options.dns_server,
+            troubles: Troubles::default(),
         };
         Discovery::start(&scrape.discovery, &context)
     }
@@ -171,6 +196,14 @@ impl Manager {
                 snapshot.dropped_counts.insert(name.clone(), dropped_count);
             });
         }
+        for (name, (_, sources)) in self.pools.lock().iter() {
+            let troubles = sources.troubles();
+            if !troubles.is_empty() {
+                snapshot.troubles.insert(name.clone(), troubles);
+            }
+        }
+        let broken = self.broken.lock().clone().into_iter().map(|(job, reason)| (job, vec![reason]));
+        snapshot.troubles.extend(broken);
         snapshot
     }
 
@@ -212,9 +245,10 @@ impl Manager {
         parsed.into()
     }
 
-    /// Names of all jobs, sorted.
+    /// Names of all jobs, sorted, those that cannot be put to work included.
     pub fn pools(&self) -> Vec<String> {
-        self.sorted_pools().into_iter().map(|(name, _)| name).collect()
+        let names = self.pools.lock().keys().cloned().collect::<BTreeSet<_>>();
+        names.into_iter().chain(self.broken.lock().keys().cloned()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn sorted_pools(&self) -> Vec<(String, Arc<Pool>)> {
@@ -266,6 +300,18 @@ impl Manager {
             handle.join().await;
         }
     }
+}
+
+/// Says of each job and each of its sources that cannot be put to work why; certificates are read, but nothing is changed.
+pub fn check(config: &PrometheusConfig) -> Vec<ScrapeError> {
+    let all = config.all_scrape_configs().flat_map(|scrape| {
+        let sources = scrape.discovery.http_sd_configs.iter().map(|source| &source.http);
+        std::iter::once(&scrape.http).chain(sources).filter_map(|http| {
+            let reason = client::HttpClient::new(http).err()?;
+            Some(ScrapeError::Client { pool: scrape.job_name.clone(), reason })
+        })
+    });
+    all.collect()
 }
 
 /// Spreads the scrapes of several machines with the same targets.

@@ -265,6 +265,11 @@ impl Sources {
         self.configs == *configs
     }
 
+    /// What does not work in the discovery at this moment.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.discovery.troubles()
+    }
+
     /// Has the targets brought up to date although nothing new was found.
     pub(crate) fn look_again(&self) {
         self.discovery.look_again();

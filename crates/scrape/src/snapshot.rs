@@ -77,6 +77,9 @@ pub struct TargetsSnapshot {
     pub dropped: Vec<DroppedTarget>,
     /// Number of all dropped targets by pool.
     pub dropped_counts: BTreeMap<String, usize>,
+    /// By pool what keeps it from having its targets: settings that cannot be used, discovery that fails. Pools without such
+    /// trouble are not listed.
+    pub troubles: BTreeMap<String, Vec<String>>,
 }
 
 /// A metric family and what it says of itself.

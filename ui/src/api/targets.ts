@@ -23,6 +23,8 @@ export type TargetsAnswer = {
   activeTargets: ActiveTarget[];
   droppedTargets: DroppedTarget[];
   droppedTargetCounts?: Record<string, number>;
+  /** By pool: settings that cannot be used, discovery that fails; Prometheus does not tell. */
+  scrapePoolErrors?: Record<string, string[]>;
 };
 
 export async function fetchTargets(signal?: AbortSignal): Promise<TargetsAnswer> {

@@ -77,6 +77,11 @@ export function TargetsPage() {
           The list of scrape pools could not be read ({pools.error.message}); pools without targets are missing below.
         </Note>
       )}
+      {Object.entries(answer.scrapePoolErrors ?? {}).map(([pool, errors]) => (
+        <Note key={pool} level="critical" word="Job">
+          {pool}: {errors.join('; ')}
+        </Note>
+      ))}
       {late > 0 && !targets.error && (
         <Note level="warning" word="Late">
           {late === 1 ? 'One target was' : `${late} targets were`} not scraped for two intervals. The server may be

@@ -1,7 +1,7 @@
 //! `afferent export`: samples out of a data directory that no server uses, as Parquet or as OpenMetrics text.
 //!
-//! Metric by metric, so memory is bounded by the series of one metric and the samples of one series. Native histograms fit
-//! into neither format here and are left out; how many is said at the end.
+//! Metric by metric, so memory is bounded by the series of one metric and the samples of one series. OpenMetrics has no native
+//! histograms: they are left out there, and how many is said at the end.
 
 mod families;
 mod openmetrics;
@@ -39,7 +39,8 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
 
-    /// Parquet: a row for each sample, with columns metric, labels (a map), timestamp (milliseconds) and value.
+    /// Parquet: a row for each sample, with columns metric, labels (a map), timestamp (milliseconds), value, and histogram:
+    /// JSON, for native histograms. OpenMetrics: text, which cannot hold native histograms.
     #[arg(long, value_name = "FORMAT")]
     format: ExportFormat,
 
@@ -59,7 +60,9 @@ pub(crate) enum ExportFormat {
 trait Output {
     /// What follows belongs to this family.
     fn begin_family(&mut self, family: &Family) -> anyhow::Result<()>;
-    /// Samples of one series: no histograms. Answers how many were written.
+    /// Whether it can write native histograms.
+    fn takes_histograms(&self) -> bool;
+    /// Samples of one series, with histograms only where it takes them. Answers how many were written.
     fn write(&mut self, labels: &Labels, samples: &SampleBuffer) -> anyhow::Result<usize>;
     /// Nothing follows.
     fn finish(self: Box<Self>) -> anyhow::Result<File>;
@@ -136,12 +139,15 @@ fn write_all(
             for (labels, at) in order {
                 samples.clear();
                 set.read(at, range, &mut samples)?;
-                floats.clear();
-                let rows = (0..samples.len()).filter(|row| samples.histogram(*row).is_none());
-                rows.for_each(|row| floats.push_float(samples.timestamps[row], samples.values[row]));
-                left_out += samples.histograms.len();
-                series += usize::from(!floats.is_empty());
-                written += output.write(&labels, &floats)?;
+                if !output.takes_histograms() {
+                    floats.clear();
+                    let rows = (0..samples.len()).filter(|row| samples.histogram(*row).is_none());
+                    rows.for_each(|row| floats.push_float(samples.timestamps[row], samples.values[row]));
+                    left_out += samples.histograms.len();
+                    std::mem::swap(&mut floats, &mut samples);
+                }
+                series += usize::from(!samples.is_empty());
+                written += output.write(&labels, &samples)?;
             }
             // A copy with holes must not pass for a copy.
             if let Some(warning) = set.warnings().into_iter().next() {
@@ -152,7 +158,10 @@ fn write_all(
     output.finish()?.sync_all()?;
     let mut told = format!("exported {series} series, {}", counted(written, "sample"));
     if left_out > 0 {
-        told.push_str(&format!("; left out {}", counted(left_out, "native histogram")));
+        let histograms = counted(left_out, "native histogram");
+        told.push_str(&format!(
+            "; left out {histograms}, which OpenMetrics cannot hold: use --format parquet for them"
+        ));
     }
     Ok(told)
 }

@@ -35,6 +35,10 @@ impl Output for OpenMetrics {
         Ok(())
     }
 
+    fn takes_histograms(&self) -> bool {
+        false
+    }
+
     fn write(&mut self, labels: &Labels, samples: &SampleBuffer) -> anyhow::Result<usize> {
         let series = series(labels);
         // No text can say that a series went stale.

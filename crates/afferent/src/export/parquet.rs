@@ -1,4 +1,5 @@
-//! Plain Parquet: a row for each sample. Staleness markers are written as the NaN that they are.
+//! Plain Parquet: a row for each sample. Staleness markers are written as the NaN that they are, native histograms as JSON with
+//! the names of Prometheus' own fields.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -8,10 +9,11 @@ use arrow_array::builder::{
 };
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
-use model::{Labels, METRIC_NAME, SampleBuffer};
+use model::{BucketSpan, FloatHistogram, Labels, METRIC_NAME, SampleBuffer};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use serde_json::{Value, json};
 
 use super::Output;
 use super::families::Family;
@@ -32,6 +34,7 @@ struct Rows {
     labels: MapBuilder<StringBuilder, StringBuilder>,
     timestamps: TimestampMillisecondBuilder,
     values: Float64Builder,
+    histograms: StringBuilder,
 }
 
 impl Rows {
@@ -43,18 +46,21 @@ impl Rows {
             labels: MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new()),
             timestamps: TimestampMillisecondBuilder::new().with_timezone("UTC"),
             values: Float64Builder::new(),
+            histograms: StringBuilder::new(),
         }
     }
 
     fn take(&mut self) -> anyhow::Result<RecordBatch> {
         self.count = 0;
-        let columns: [(&str, ArrayRef); 4] = [
-            ("metric", Arc::new(self.metrics.finish())),
-            ("labels", Arc::new(self.labels.finish())),
-            ("timestamp", Arc::new(self.timestamps.finish())),
-            ("value", Arc::new(self.values.finish())),
+        let columns: [(&str, ArrayRef, bool); 5] = [
+            ("metric", Arc::new(self.metrics.finish()), false),
+            ("labels", Arc::new(self.labels.finish()), false),
+            ("timestamp", Arc::new(self.timestamps.finish()), false),
+            ("value", Arc::new(self.values.finish()), true),
+            ("histogram", Arc::new(self.histograms.finish()), true),
         ];
-        Ok(RecordBatch::try_from_iter(columns)?)
+        // Said of each column, as it must be the same for every batch.
+        Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
     }
 }
 
@@ -76,8 +82,12 @@ impl Output for Parquet {
         Ok(())
     }
 
+    fn takes_histograms(&self) -> bool {
+        true
+    }
+
     fn write(&mut self, labels: &Labels, samples: &SampleBuffer) -> anyhow::Result<usize> {
-        for (time, value) in samples.timestamps.iter().zip(&samples.values) {
+        for (row, time) in samples.timestamps.iter().enumerate() {
             self.rows.metrics.append(labels.metric_name())?;
             for label in labels.iter().filter(|label| label.name != METRIC_NAME) {
                 self.rows.labels.keys().append_value(label.name);
@@ -85,7 +95,13 @@ impl Output for Parquet {
             }
             self.rows.labels.append(true)?;
             self.rows.timestamps.append_value(*time);
-            self.rows.values.append_value(*value);
+            let histogram = samples.histogram(row);
+            let is_marker = histogram.is_some_and(|histogram| model::is_stale(histogram.sum));
+            self.rows.values.append_option(match histogram {
+                None => Some(samples.values[row]),
+                Some(_) => is_marker.then(model::stale_nan),
+            });
+            self.rows.histograms.append_option(histogram.filter(|_| !is_marker).map(|histogram| json(histogram)));
             self.rows.count += 1;
             if self.rows.count == BATCH {
                 self.hand_over()?;
@@ -97,5 +113,72 @@ impl Output for Parquet {
     fn finish(mut self: Box<Self>) -> anyhow::Result<File> {
         self.hand_over()?;
         Ok(self.writer.into_inner()?)
+    }
+}
+
+/// All fields of a histogram. What JSON has no number for is text: `"NaN"`, `"+Inf"`, `"-Inf"`.
+fn json(histogram: &FloatHistogram) -> String {
+    let number = |value: f64| match value.is_finite() {
+        true => json!(value),
+        false => json!(model::float::format_f(value)),
+    };
+    let numbers = |values: &[f64]| values.iter().map(|value| number(*value)).collect::<Value>();
+    let spans = |spans: &[BucketSpan]| {
+        spans.iter().map(|span| json!({ "offset": span.offset, "length": span.length })).collect::<Value>()
+    };
+    let fields = json!({
+        "schema": histogram.schema,
+        "count": number(histogram.count),
+        "sum": number(histogram.sum),
+        "zero_threshold": number(histogram.zero_threshold),
+        "zero_count": number(histogram.zero_count),
+        "positive_spans": spans(&histogram.positive_spans),
+        "positive_buckets": numbers(&histogram.positive_buckets),
+        "negative_spans": spans(&histogram.negative_spans),
+        "negative_buckets": numbers(&histogram.negative_buckets),
+        "custom_values": numbers(&histogram.custom_values),
+    });
+    fields.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Float64Type;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    #[test]
+    fn native_histograms_are_json_beside_the_values() {
+        let mut samples = SampleBuffer::default();
+        samples.push_float(1, 0.5);
+        let histogram = FloatHistogram {
+            schema: 3,
+            count: 4.0,
+            sum: f64::INFINITY,
+            positive_spans: vec![BucketSpan { offset: -1, length: 2 }],
+            positive_buckets: vec![1.0, 3.0],
+            ..FloatHistogram::default()
+        };
+        samples.push_histogram(2, Arc::new(histogram));
+        samples.push_histogram(3, Arc::new(FloatHistogram { sum: model::stale_nan(), ..FloatHistogram::default() }));
+        let file = tempfile::tempfile().unwrap();
+        let mut output = Box::new(Parquet::new(file.try_clone().unwrap()).unwrap());
+        assert_eq!(output.write(&Labels::from_pairs([(METRIC_NAME, "h"), ("a", "b")]), &samples).unwrap(), 3);
+        output.finish().unwrap();
+        let batch = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap().next().unwrap().unwrap();
+        let values = batch.column_by_name("value").unwrap().as_primitive::<Float64Type>().clone();
+        assert_eq!((values.value(0), values.is_null(1)), (0.5, true));
+        assert!(model::is_stale(values.value(2)));
+        let histograms = batch.column_by_name("histogram").unwrap().as_string::<i32>().clone();
+        assert!(histograms.is_null(0) && histograms.is_null(2));
+        let read: Value = serde_json::from_str(histograms.value(1)).unwrap();
+        assert_eq!((&read["schema"], &read["sum"]), (&json!(3), &json!("+Inf")));
+        assert_eq!(read["positive_spans"], json!([{ "offset": -1, "length": 2 }]));
+        assert_eq!(read["positive_buckets"], json!([1.0, 3.0]));
     }
 }

@@ -38,6 +38,36 @@ fn check_config_names_the_place() {
 }
 
 #[test]
+fn check_config_looks_for_the_files_that_are_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("c.yml");
+    let check = |config: &str| {
+        std::fs::write(&file, config).unwrap();
+        let output = afferent(&["check", "config", file.to_str().unwrap()]);
+        (output.status.code(), stdout(&output))
+    };
+    for (config, texts) in [
+        ("rule_files: [gone.yml]\n", &["rule_files: ", "gone.yml: No such file"][..]),
+        (
+            "scrape_configs:\n- job_name: a\n  tls_config: {ca_file: ca.pem}\n  basic_auth: {username: u, password_file: pw}\n",
+            &["scrape job \"a\": tls_config.ca_file: ", "basic_auth.password_file: ", "2 problems"],
+        ),
+        (
+            "scrape_configs:\n- job_name: a\n  oauth2: {client_id: x, client_secret: y, token_url: 'http://t/'}\n",
+            &["oauth2 is not supported yet", "1 problem"],
+        ),
+    ] {
+        let (code, text) = check(config);
+        assert_eq!(code, Some(1), "{text}");
+        texts.iter().for_each(|part| assert!(text.contains(part), "{part}: {text}"));
+    }
+    let (code, text) =
+        check("rule_files: ['rules/*.yml']\nscrape_configs:\n- job_name: a\n  file_sd_configs: [{files: [t.json]}]\n");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("warning: scrape job \"a\": file ") && text.contains("ok, 1 scrape job"), "{text}");
+}
+
+#[test]
 fn promql_tests_say_what_failed_and_how_many() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {

@@ -108,7 +108,58 @@ fn doors_beyond_loopback_stay_shut() {
     let address = taken.local_addr().unwrap().to_string();
     let output = run_to_end(serve(&directory, "scrape_configs: []\n", &["--listen", &address]));
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains(&format!("cannot listen on {address}")), "{}", text(&output.stderr));
+    let error = text(&output.stderr);
+    assert!(error.contains(&format!("cannot listen on {address}")), "{error}");
+    assert_eq!(error.matches("os error").count(), 1, "{error}");
+    let output =
+        run_to_end(serve(&directory, "scrape_configs: []\n", &["--listen", "127.0.0.1:0", "--memory", "1KiB"]));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("128 MiB at least"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_job_that_cannot_run_does_not_keep_the_server_from_its_work() {
+    let config = "scrape_configs:\n- job_name: bad\n  scheme: https\n  tls_config: {ca_file: gone.pem}\n  \
+                  static_configs: [{targets: ['localhost:1']}]\n- job_name: self\n  scrape_interval: 1s\n  \
+                  static_configs: [{targets: ['${AFFERENT_ADDRESS}']}]\n";
+    let server = Server::start(config);
+    let (_, targets) = http_get(&server.url, "/api/v1/targets");
+    let errors = &targets["data"]["scrapePoolErrors"];
+    assert!(errors["bad"][0].as_str().is_some_and(|text| text.contains("gone.pem")), "{errors}");
+    assert_eq!(targets["data"]["activeTargets"][0]["scrapePool"], "self");
+    assert_eq!(
+        http_get(&server.url, "/api/v1/scrape_pools").1["data"]["scrapePools"],
+        serde_json::json!(["bad", "self"])
+    );
+}
+
+#[test]
+fn an_unreachable_bucket_of_a_fresh_directory_is_told_soon_and_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", crate::harness::free_port());
+    let mut command = serve(&directory, "scrape_configs: []\n", &["--listen", &address, "--blocks", "s3://bucket/x"]);
+    let nobody = format!("http://127.0.0.1:{}", crate::harness::free_port());
+    for (name, value) in [
+        ("AWS_ENDPOINT", nobody.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ] {
+        command.env(name, value);
+    }
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // As long as the store is not open, it says that it lives and is not ready.
+    let url = format!("http://{address}");
+    let status = |path: &str| raw_request(&url, "GET", path).map(|(status, _)| status).unwrap_or(0);
+    assert!(wait_for(Duration::from_secs(20), || status("/-/ready") == 503 && status("/-/healthy") == 200));
+    assert_eq!(end_within(&mut child, Duration::from_secs(30)), Some(1), "it does not wait for a minute");
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    let error = text.lines().last().unwrap_or_default();
+    assert!(error.contains("s3://bucket/x cannot be read") && error.contains("start again"), "{text}");
+    assert_eq!(error.matches("s3://bucket/x").count(), 1, "{text}");
+    assert!(!error.contains("is writable"), "{text}");
 }
 
 #[test]

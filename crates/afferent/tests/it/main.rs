@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::type_complexity)] // a test may stop where it stands
 
 mod budget;
+mod classic_ports;
 mod clients;
 mod commands;
 mod crash;

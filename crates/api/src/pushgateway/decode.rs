@@ -124,13 +124,10 @@ pub(super) fn type_name(metric_type: MetricType) -> &'static str {
 
 /// Whether a group as it is to become fits itself and its neighbours: one type for each name, and no series twice.
 pub(super) fn check<'a>(
-    body: &Body,
-    becoming: &'a Families,
-    neighbours: impl Iterator<Item = &'a Families>,
+    key: &GroupKey,
+    becoming: &Families,
+    neighbours: impl Iterator<Item = (&'a GroupKey, &'a Families)>,
 ) -> Result<(), PushFault> {
-    if body.has_timestamps {
-        return Err(PushFault::Timestamp);
-    }
     let mut seen: HashSet<&Labels> = HashSet::new();
     for (name, family) in becoming {
         for series in &family.series {
@@ -139,8 +136,9 @@ pub(super) fn check<'a>(
             }
         }
     }
-    for neighbour in neighbours {
-        for (name, family) in neighbour {
+    for (neighbour, families) in neighbours {
+        let is_apart = !neighbour.empty_labels().eq(key.empty_labels());
+        for (name, family) in families {
             if let Some(own) = becoming.get(name)
                 && type_name(own.metadata.metric_type) != type_name(family.metadata.metric_type)
                 && let Some(series) = own.series.first()
@@ -148,7 +146,7 @@ pub(super) fn check<'a>(
                 let expected = type_name(family.metadata.metric_type);
                 return Err(PushFault::Type { name: name.clone(), labels: series.labels.clone(), expected });
             }
-            if let Some(series) = family.series.iter().find(|s| seen.contains(&s.labels)) {
+            if let Some(series) = family.series.iter().find(|s| !is_apart && seen.contains(&s.labels)) {
                 return Err(PushFault::Twice(name.clone(), series.labels.clone()));
             }
         }

@@ -48,6 +48,13 @@ impl GroupKey {
         Labels::from_pairs(own.into_iter().chain(group))
     }
 
+    /// Names with an empty value, which tell the series of a group from those of another for the Pushgateway, though not for
+    /// who scrapes it. It puts an empty `instance` into every series that has none.
+    pub(super) fn empty_labels(&self) -> impl Iterator<Item = &String> {
+        let empty = self.labels.iter().filter(|(name, value)| value.is_empty() && *name != "instance");
+        empty.map(|(name, _)| name)
+    }
+
     fn gauge(&self, name: &str, help: &str, seconds: f64, now: Timestamp) -> Family {
         let metadata = Metadata { metric_type: MetricType::Gauge, help: help.to_owned(), unit: String::new() };
         let labels = self.labels_of([(METRIC_NAME, name)].into_iter());

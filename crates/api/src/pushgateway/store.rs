@@ -73,10 +73,16 @@ impl Pushgateway {
         let before = state.groups.get(&key);
         let pushed = decode_times(&body, now);
         let becoming = key.pushed(before, pushed, replace, now);
-        let neighbours =
-            state.groups.iter().filter(|(k, _)| **k != key && k.tenant == key.tenant).map(|(_, families)| families);
-        let checked = decode::check(&body, &becoming, neighbours);
+        let neighbours = || state.groups.iter().filter(|(k, _)| **k != key && k.tenant == key.tenant);
+        let checked = match body.has_timestamps {
+            true => Err(PushFault::Timestamp),
+            false => decode::check(&key, &becoming, neighbours()),
+        };
         let becoming = if checked.is_ok() { becoming } else { key.refused(before, now) };
+        // A note of the failure must not be what keeps a neighbour from being pushed.
+        if checked.is_err() && decode::check(&key, &becoming, neighbours()).is_err() {
+            return Ok(checked?);
+        }
         block(|| disk::save(&self.dir, &key, &becoming))?;
         let old = state.groups.insert(key.clone(), becoming);
         let State { groups, ended, .. } = &mut *state;

@@ -46,6 +46,7 @@ fn app_with_targets() -> App {
                 discovered_labels: Labels::from_pairs([("__address__", "d:4")]),
             }],
             dropped_counts: [("node".to_owned(), 0), ("web".to_owned(), 1)].into(),
+            troubles: [("self".to_owned(), vec!["http://sd: no answer".to_owned()])].into(),
         },
         metadata: vec![
             metadata("a:1", vec![family("x_total", "One."), family("y_total", "Y.")]),
@@ -61,6 +62,7 @@ async fn targets_are_filtered() {
     let all = app.get("/api/v1/targets").await.json();
     assert_eq!(all["data"]["activeTargets"].as_array().unwrap().len(), 3);
     assert_eq!(all["data"]["droppedTargetCounts"], json!({"node": 0, "web": 1}));
+    assert_eq!(all["data"]["scrapePoolErrors"], json!({"self": ["http://sd: no answer"]}));
     assert_eq!(
         all["data"]["activeTargets"][1],
         json!({"discoveredLabels":{"__address__":"a:1"},"labels":{"instance":"a:1","job":"web"},"scrapePool":"web",

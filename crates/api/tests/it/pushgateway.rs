@@ -147,6 +147,26 @@ async fn what_is_inconsistent_is_refused_and_noted() {
     assert!(metrics.contains("{protocol=\"pushgateway\",reason=\"inconsistent\"} 3\n"), "{metrics}");
 }
 
+#[tokio::test]
+async fn a_refused_group_is_not_in_the_way_of_its_neighbours() {
+    let (app, clock) = app_with_clock();
+    assert_eq!(send(&app, "POST", "/metrics/job/j", "a 1\n").await.status, 200);
+    clock.advance_ms(1000);
+    // An empty instance is what every series without one has.
+    let refused = send(&app, "POST", "/metrics/job/j/instance@base64/=", "b 1\n").await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("was collected before with the same name"), "{}", refused.text());
+    clock.advance_ms(1000);
+    let again = send(&app, "POST", "/metrics/job/j", "a 2\n").await;
+    assert_eq!((again.status.as_u16(), again.text().as_str()), (200, ""));
+    assert_eq!(app.instant("a").await, [r#"{__name__="a", job="j"} 2"#]);
+    assert_eq!(app.get("/api/v1/metrics").await.json()["data"].as_array().unwrap().len(), 1);
+    // Any other empty label makes series of their own, as long as nobody scrapes them.
+    assert_eq!(send(&app, "POST", "/metrics/job/j/x@base64/=", "b 1\n").await.status, 200);
+    assert_eq!(send(&app, "POST", "/metrics/job/j", "a 3\n").await.status, 200);
+    assert_eq!(app.instant("b").await, [r#"{__name__="b", job="j"} 1"#]);
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct Pair {
     #[prost(string, tag = "1")]

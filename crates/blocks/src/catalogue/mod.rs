@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 pub use entry::{BlockEntry, Manifest, StoredMatcher, Tombstone, block_id, file_name};
-pub use recover::{Recovery, Source};
+pub use recover::{Recovery, Source, Unreachable};
 
 use crate::disk::Disk;
 use crate::files::FileStore;

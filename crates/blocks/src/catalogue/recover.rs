@@ -46,6 +46,24 @@ pub struct Recovery {
     pub problems: Vec<String>,
 }
 
+/// Why a catalogue cannot be opened where none is here: the bucket, which may hold one, cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("no catalogue is here, and {place} cannot be read: {reason}")]
+pub struct Unreachable {
+    /// The bucket.
+    place: String,
+    /// What it, or the way to it, said.
+    reason: String,
+}
+
+impl Unreachable {
+    fn new(place: &str, error: &io::Error) -> Self {
+        let reason = error.to_string();
+        let own = reason.strip_prefix(place).and_then(|rest| rest.strip_prefix(": ")).map(str::to_owned);
+        Unreachable { place: place.to_owned(), reason: own.unwrap_or(reason) }
+    }
+}
+
 enum Loaded {
     Good(Manifest),
     Absent,
@@ -94,11 +112,7 @@ pub(super) fn recover(
     let listing = match listing {
         Ok(listing) => Some(listing),
         Err(error) if base.is_none() => {
-            let place = places.files.describe();
-            return Err(io::Error::new(
-                error.kind(),
-                format!("no catalogue is here, and {place} cannot be read: {error}"),
-            ));
+            return Err(io::Error::new(error.kind(), Unreachable::new(&places.files.describe(), &error)));
         }
         Err(error) => {
             recovery.problems.push(format!("{} cannot be listed: {error}", places.files.describe()));

@@ -23,6 +23,16 @@ const SMALLEST_CLASS_BYTES: u64 = 64 << 10;
 /// Answers the same for the same entries, whatever their order. Entries of a job under way must be left out by the caller,
 /// with all others of their tenant.
 pub fn next_job(entries: &[BlockEntry], now: Timestamp, options: &PlanOptions) -> Option<Job> {
+    next_job_without(entries, &BTreeSet::new(), now, options)
+}
+
+/// The same, without the blocks that are held back: no job takes them, but what is written before and after them stays apart.
+pub fn next_job_without(
+    entries: &[BlockEntry],
+    held: &BTreeSet<u64>,
+    now: Timestamp,
+    options: &PlanOptions,
+) -> Option<Job> {
     let mut tenants: BTreeMap<&Tenant, Vec<&BlockEntry>> = BTreeMap::new();
     for entry in entries {
         tenants.entry(&entry.tenant).or_default().push(entry);
@@ -30,7 +40,7 @@ pub fn next_job(entries: &[BlockEntry], now: Timestamp, options: &PlanOptions) -
     let mut best: Option<Job> = None;
     for blocks in tenants.values_mut() {
         blocks.sort_unstable_by_key(|block| block.written());
-        for job in candidates(blocks, now, options) {
+        for job in candidates(blocks, held, now, options) {
             if best.as_ref().is_none_or(|best| job.input_bytes < best.input_bytes) {
                 best = Some(job);
             }
@@ -39,9 +49,10 @@ pub fn next_job(entries: &[BlockEntry], now: Timestamp, options: &PlanOptions) -
     best
 }
 
-fn candidates(blocks: &[&BlockEntry], now: Timestamp, options: &PlanOptions) -> Vec<Job> {
+fn candidates(blocks: &[&BlockEntry], held: &BTreeSet<u64>, now: Timestamp, options: &PlanOptions) -> Vec<Job> {
     let closed_before = options.closed_before(now);
-    let (level_0, settled): (Vec<&BlockEntry>, Vec<&BlockEntry>) = blocks.iter().partition(|block| block.level == 0);
+    let (level_0, settled): (Vec<&BlockEntry>, Vec<&BlockEntry>) =
+        blocks.iter().filter(|block| !held.contains(&block.id)).partition(|block| block.level == 0);
     let (due, open): (Vec<&BlockEntry>, Vec<&BlockEntry>) =
         level_0.into_iter().partition(|block| block.range.start.ms() < closed_before);
     let mut jobs: Vec<Job> = split(&due, blocks, closed_before, options).into_iter().collect();

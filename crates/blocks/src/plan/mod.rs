@@ -11,7 +11,7 @@ mod tests;
 
 use model::{Tenant, TimeRange, Timestamp};
 
-pub use jobs::next_job;
+pub use jobs::{next_job, next_job_without};
 pub use retention::{Retention, expired};
 
 const HOUR_MS: i64 = 3_600_000;

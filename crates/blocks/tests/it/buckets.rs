@@ -323,6 +323,25 @@ fn a_server_that_is_down_costs_the_time_limit_and_no_more() {
 }
 
 #[test]
+fn a_server_that_never_answered_costs_little() {
+    let bench = Bench::new();
+    let options = RemoteOptions { first_limit: Duration::from_millis(200), ..bench.options(0) };
+    let files = RemoteFiles::open("s3://bucket/afferent/metrics", options).unwrap();
+    bench.s3.plan(&[], Fault::Busy);
+    let start = Instant::now();
+    files.list().unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(15), "the limit of later operations is 30 s: {:?}", start.elapsed());
+    // From the first answer on, it is given its time.
+    bench.s3.plan(&[], Fault::None);
+    files.list().unwrap();
+    let late = Fault::Late(Duration::from_millis(600));
+    bench.s3.plan(&[late], Fault::None);
+    bench.s3.seen();
+    files.list().unwrap();
+    assert_eq!(bench.s3.seen().len(), 1, "the first attempt was waited for");
+}
+
+#[test]
 fn refused_credentials_are_explained_and_not_shown() {
     let bench = Bench::new();
     for (wrong, value) in [("aws_secret_access_key", "wrong-secret"), ("aws_access_key_id", "wrong-key")] {

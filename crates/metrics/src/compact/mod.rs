@@ -8,6 +8,7 @@
 //! ```
 
 mod downsample;
+mod held;
 mod job;
 mod merge_rows;
 mod rules;
@@ -15,19 +16,21 @@ mod rules;
 mod tests;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use blocks::catalogue::BlockEntry;
-use blocks::plan::{PlanOptions, Retention, expired, next_job};
-use model::{Clock, Timestamp};
+use blocks::plan::{PlanOptions, Retention, expired, next_job_without};
+use model::{Clock, Matcher, TimeRange, Timestamp};
 use parking_lot::Mutex;
 
 use crate::block::Block;
 use crate::shelf::{Shelf, View, is_damage};
 
+use held::Held;
 pub(crate) use rules::Rules;
 pub use rules::{DownsampleStep, RetentionRule};
 pub(crate) use worker::Worker;
@@ -78,6 +81,8 @@ pub(crate) struct Compactor {
     busy: Mutex<()>,
     /// Raised when the store closes: a job under way gives up.
     closing: AtomicBool,
+    /// Blocks that no job takes for now.
+    pub(crate) held: Held,
     pub(crate) counters: CompactCounters,
 }
 
@@ -94,6 +99,7 @@ impl Compactor {
             options,
             busy: Mutex::default(),
             closing: AtomicBool::new(false),
+            held: Held::default(),
             counters: CompactCounters::default(),
         }
     }
@@ -123,12 +129,14 @@ impl Compactor {
         let now = self.clock.now();
         self.drop_expired(now)?;
         let view = self.shelf.view();
+        self.held.keep_to(&view);
+        let held = self.held.ids();
         let entries = readable(&view);
-        let job = match next_job(&entries, now, &self.options.plan) {
+        let job = match next_job_without(&entries, &held, now, &self.options.plan) {
             Some(job) => Some(job),
-            None => match self.next_grave(&view)? {
+            None => match self.next_grave(&view, &held)? {
                 Some(entry) => Some(job::rewrite(&entry, &entry.tenant)),
-                None => self.next_due(&view, &entries, now)?.map(|entry| job::rewrite(&entry, &entry.tenant)),
+                None => self.next_due(&view, &entries, &held, now)?.map(|entry| job::rewrite(&entry, &entry.tenant)),
             },
         };
         drop(view);
@@ -145,7 +153,7 @@ impl Compactor {
         let plan = PlanOptions { windows_ms, ..self.options.plan.clone() };
         let now = self.clock.now();
         let later = now.plus_ms(2 * plan.windows_ms[0]).plus_ms(plan.close_after_ms);
-        while let Some(job) = next_job(&readable(&self.shelf.view()), later, &plan) {
+        while let Some(job) = next_job_without(&readable(&self.shelf.view()), &self.held.ids(), later, &plan) {
             self.run(&job, now)?;
         }
         self.shelf.sweep();
@@ -155,7 +163,7 @@ impl Compactor {
     /// Writes every block again that holds deleted samples, so that they take no space any more.
     pub(crate) fn clean_tombstones(&self) -> io::Result<()> {
         let _busy = self.busy.lock();
-        while let Some(entry) = self.next_grave(&self.shelf.view())? {
+        while let Some(entry) = self.next_grave(&self.shelf.view(), &self.held.ids())? {
             self.run(&job::rewrite(&entry, &entry.tenant), self.clock.now())?;
         }
         Ok(())
@@ -169,7 +177,7 @@ impl Compactor {
             cancel: &self.closing,
             quarantine: &self.options.quarantine,
         };
-        let done = job::run(&bench, job)?;
+        let done = job::run(&bench, job).inspect_err(|error| self.hold_unreadable(&job.inputs, error))?;
         let counters = &self.counters;
         for (counter, by) in [
             (&counters.jobs, 1),
@@ -209,16 +217,17 @@ impl Compactor {
     }
 
     /// A block that holds samples which count as deleted. Deletions that no block holds samples of are forgotten.
-    fn next_grave(&self, view: &View) -> io::Result<Option<BlockEntry>> {
-        for block in &view.blocks {
+    fn next_grave(&self, view: &View, held: &BTreeSet<u64>) -> io::Result<Option<BlockEntry>> {
+        for block in view.blocks.iter().filter(|block| !held.contains(&block.entry().id)) {
             for grave in view.graves_of(block) {
-                if has_rows(block, &grave.matchers, grave.tombstone.range)? {
+                if self.has_rows(block, &grave.matchers, grave.tombstone.range)? {
                     return Ok(Some(block.entry().clone()));
                 }
             }
         }
-        // A block that cannot be opened now may come back, and then its deletions must still be known.
-        let absent: Vec<&BlockEntry> = view.closed().collect();
+        // A block that cannot be opened or read now may come back, and then its deletions must still be known.
+        let left_alone = view.manifest.blocks.iter().filter(|entry| held.contains(&entry.id));
+        let absent: Vec<&BlockEntry> = view.closed().chain(left_alone).collect();
         let tombstones = &view.manifest.tombstones;
         let is_spent = |t: &&blocks::catalogue::Tombstone| !absent.iter().any(|entry| t.concerns(entry));
         let spent: Vec<u64> = tombstones.iter().filter(is_spent).map(|t| t.id).collect();
@@ -229,10 +238,16 @@ impl Compactor {
     }
 
     /// A block that a rule is due for. Blocks in which no series has the rule are only marked.
-    fn next_due(&self, view: &View, entries: &[BlockEntry], now: Timestamp) -> io::Result<Option<BlockEntry>> {
+    fn next_due(
+        &self,
+        view: &View,
+        entries: &[BlockEntry],
+        held: &BTreeSet<u64>,
+        now: Timestamp,
+    ) -> io::Result<Option<BlockEntry>> {
         let mut marks: Vec<(u64, Vec<u64>)> = Vec::new();
         // Blocks of level 0 are on their way, and rules are applied on the way.
-        for entry in entries.iter().filter(|entry| entry.level > 0) {
+        for entry in entries.iter().filter(|entry| entry.level > 0 && !held.contains(&entry.id)) {
             let due = self.options.rules.due(entry.range.end, now);
             let open: Vec<_> = due.iter().filter(|effect| !entry.rules.contains(&effect.hash)).collect();
             if open.is_empty() {
@@ -241,7 +256,7 @@ impl Compactor {
             let Some(block) = view.blocks.iter().find(|block| block.entry().id == entry.id) else { continue };
             for effect in &open {
                 let concerns = match effect.rule {
-                    Some(rule) => has_rows(block, self.options.rules.matchers(rule), entry.range)?,
+                    Some(rule) => self.has_rows(block, self.options.rules.matchers(rule), entry.range)?,
                     None => true,
                 };
                 if concerns {
@@ -261,18 +276,21 @@ impl Compactor {
         }
         Ok(None)
     }
+
+    /// True where a block has such series, or cannot tell.
+    fn has_rows(&self, block: &Block, matchers: &[Matcher], range: TimeRange) -> io::Result<bool> {
+        match block.matching(matchers, range) {
+            Ok(rows) => Ok(!rows.is_empty()),
+            Err(error) if is_damage(&error) => Ok(true),
+            Err(error) => {
+                self.hold_unreadable(&[block.entry().id], &error);
+                Err(error)
+            }
+        }
+    }
 }
 
 /// The entries of the blocks that could be opened.
 fn readable(view: &View) -> Vec<BlockEntry> {
     view.blocks.iter().map(|block| block.entry().clone()).collect()
-}
-
-/// True where a block has such series, or cannot tell.
-fn has_rows(block: &Block, matchers: &[model::Matcher], range: model::TimeRange) -> io::Result<bool> {
-    match block.matching(matchers, range) {
-        Ok(rows) => Ok(!rows.is_empty()),
-        Err(error) if is_damage(&error) => Ok(true),
-        Err(error) => Err(error),
-    }
 }

@@ -75,6 +75,30 @@ pub(super) fn log_exemplars(head: &Head, exemplars: &[Stored], headlog: &mut Hea
     headlog.append(&records, 0)
 }
 
+/// What a copy of the blocks lacks: the exemplars that only the head's own file holds, behind the definitions of their series.
+pub(crate) fn beside_blocks(heads: &[Arc<Head>]) -> Vec<u8> {
+    let mut records = Vec::new();
+    for head in heads {
+        let mut exemplars = head.exemplars.lock().only_here();
+        exemplars.sort_by_key(|exemplar| (exemplar.id, exemplar.time));
+        let mut out = Records::new(head, &mut records);
+        let mut defined = None;
+        for exemplar in &exemplars {
+            if defined != Some(exemplar.id) {
+                let shard = head.shards[head.shard_of_slot(exemplar.slot)].read();
+                let Some(series) = shard.get(head.local(exemplar.slot)).filter(|s| s.id == exemplar.id) else {
+                    continue;
+                };
+                out.define(series);
+                defined = Some(exemplar.id);
+            }
+            out.exemplar(exemplar);
+        }
+        out.end_record_at(1);
+    }
+    records
+}
+
 /// Records of one head, one after the other.
 struct Records<'h> {
     head: &'h Head,

@@ -27,6 +27,8 @@ use crate::headlog::HeadLog;
 use crate::shelf::Shelf;
 use rows::Written;
 
+pub(crate) use definitions::beside_blocks;
+
 /// What flushes keep between two of them.
 #[derive(Debug)]
 pub(crate) struct Flusher {

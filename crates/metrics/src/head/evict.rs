@@ -7,6 +7,7 @@
 
 use std::sync::atomic::Ordering;
 
+use model::TimeRange;
 use roaring::RoaringBitmap;
 
 use super::Weight;
@@ -53,6 +54,15 @@ impl Head {
                 series.keep_unflushed();
             }
         });
+    }
+
+    /// Samples of these series in a range are deleted: the newest ones must not stand in the way of their like.
+    pub(crate) fn forget_newest(&self, slots: &RoaringBitmap, range: TimeRange) {
+        for slot in slots {
+            if let Some(series) = self.shards[self.shard_of_slot(slot)].write().get_mut(self.local(slot)) {
+                series.forget_newest(range);
+            }
+        }
     }
 
     fn each_page(&self, mut visit: impl FnMut(usize, usize)) {

@@ -8,15 +8,14 @@
 //! sealed:  | durable: in blocks, dropped soon | being flushed | new |
 //! ```
 
-use std::sync::Arc;
-
 use model::{FloatHistogram, Sample, SampleBuffer, SampleValue, TimeRange, is_stale};
 
+use super::seal::{encoded, hash_of, push_sample, push_sealed, same_value, seal_late, seal_rare};
 use super::symbols::Pair;
 use super::weight::Weight;
 use crate::block::SeriesHash;
 use crate::bytes::Damaged;
-use crate::{chunk, merge};
+use crate::chunk;
 
 const OPEN_SAMPLES: usize = 14;
 /// Samples of the rare kinds that are kept open.
@@ -88,7 +87,16 @@ pub(crate) struct Series {
     is_stale: bool,
     /// Evicted: unreachable but for readers that found it before.
     pub(crate) is_retired: bool,
-    last_is_histogram: bool,
+    last_kind: LastKind,
+}
+
+/// What is known of the newest sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastKind {
+    Float,
+    Histogram,
+    /// Only that it is no newer than `last_time`: those above were deleted.
+    Unknown,
 }
 
 /// What became of a sample that lies within the limits of time.
@@ -127,7 +135,7 @@ impl Series {
             is_active: false,
             is_stale: false,
             is_retired: false,
-            last_is_histogram: false,
+            last_kind: LastKind::Float,
         }
     }
 
@@ -185,9 +193,9 @@ impl Series {
             self.push_newest(sample);
             return Taken::Newest;
         }
-        if t == self.last_time {
+        if t == self.last_time && self.last_kind != LastKind::Unknown {
             let is_same = match &sample.value {
-                SampleValue::Float(value) => !self.last_is_histogram && value.to_bits() == self.last_bits,
+                SampleValue::Float(value) => self.last_kind == LastKind::Float && value.to_bits() == self.last_bits,
                 SampleValue::Histogram(histogram) => self.is_last_histogram(histogram),
             };
             return if is_same { Taken::Again } else { Taken::Conflict };
@@ -202,15 +210,15 @@ impl Series {
             self.push_newest_float(t, bits);
             return Taken::Newest;
         }
-        if t == self.last_time {
-            let is_same = !self.last_is_histogram && bits == self.last_bits;
+        if t == self.last_time && self.last_kind != LastKind::Unknown {
+            let is_same = self.last_kind == LastKind::Float && bits == self.last_bits;
             return if is_same { Taken::Again } else { Taken::Conflict };
         }
         self.append_late(&Sample::float(model::Timestamp(t), f64::from_bits(bits)), window_ms)
     }
 
     fn is_last_histogram(&self, histogram: &FloatHistogram) -> bool {
-        if !self.last_is_histogram {
+        if self.last_kind != LastKind::Histogram {
             return false;
         }
         let mut known = SampleBuffer::default();
@@ -228,7 +236,7 @@ impl Series {
             return Taken::TooLate;
         }
         let mut known = SampleBuffer::default();
-        let _ = self.read(TimeRange::new(t, t), false, &mut known);
+        let _ = self.read(TimeRange::new(t, t), true, &mut known);
         if !known.is_empty() {
             return if same_value(&known, &sample.value) { Taken::Again } else { Taken::Conflict };
         }
@@ -245,7 +253,7 @@ impl Series {
     fn push_newest_float(&mut self, t: i64, bits: u64) {
         self.push_float(t, bits);
         self.last_bits = bits;
-        self.last_is_histogram = false;
+        self.last_kind = LastKind::Float;
         self.is_active = !is_stale(f64::from_bits(bits));
         self.note_newest(t);
     }
@@ -260,11 +268,11 @@ impl Series {
         match &sample.value {
             SampleValue::Float(value) => {
                 self.last_bits = value.to_bits();
-                self.last_is_histogram = false;
+                self.last_kind = LastKind::Float;
                 self.is_active = !is_stale(*value);
             }
             SampleValue::Histogram(histogram) => {
-                self.last_is_histogram = true;
+                self.last_kind = LastKind::Histogram;
                 self.is_active = !is_stale(histogram.sum);
             }
         }
@@ -332,7 +340,7 @@ impl Series {
     /// Seals all samples and appends the chunks that no block has to `out`; they stay here until [`Series::drop_durable`].
     /// Answers false, and lets go of the open chunk, where there are none. `now` counts seconds.
     pub(crate) fn begin_flush(&mut self, now: u32, out: &mut Vec<u8>) -> bool {
-        if self.last_is_histogram {
+        if self.last_kind == LastKind::Histogram {
             self.note_last_histogram();
         }
         self.seal();
@@ -361,6 +369,16 @@ impl Series {
     pub(crate) fn flushed(&mut self) {
         self.durable = self.durable.max(self.flushing);
         self.flushing = 0;
+    }
+
+    /// Samples in `range` are deleted from the blocks. Where the newest one is among them and nothing came since, whatever is
+    /// sent again from the beginning of the range on is taken again.
+    pub(crate) fn forget_newest(&mut self, range: TimeRange) {
+        let is_in_blocks = !self.has_open() && self.sealed.len() == self.durable as usize;
+        if is_in_blocks && range.contains(model::Timestamp(self.last_time)) {
+            self.last_time = range.start.ms().saturating_sub(1);
+            self.last_kind = LastKind::Unknown;
+        }
     }
 
     /// A flush failed; its chunks stay as they are.
@@ -433,56 +451,4 @@ fn seal_open(open: &mut Open, sealed: &mut Vec<u8>) {
     chunk::encode_floats(&times[..count], &open.bits[..count], &mut bytes);
     push_sealed(&bytes, sealed);
     open.count = 0;
-}
-
-/// Answers the number of chunks.
-fn seal_rare(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) -> u32 {
-    let mut bytes = Vec::new();
-    chunk::encode_list(buffer, &mut bytes);
-    sealed.reserve_exact(bytes.len());
-    sealed.extend_from_slice(&bytes);
-    *buffer = SampleBuffer::default();
-    chunk::listed(&bytes).count() as u32
-}
-
-fn seal_late(buffer: &mut SampleBuffer, sealed: &mut Vec<u8>) -> u32 {
-    merge::normalise(buffer, 0);
-    seal_rare(buffer, sealed)
-}
-
-/// Appends a chunk without the slack that `Vec` would add: there is one such string for each of a million series.
-fn push_sealed(bytes: &[u8], sealed: &mut Vec<u8>) {
-    sealed.reserve_exact(bytes.len() + crate::bytes::varint_len(bytes.len() as u64));
-    chunk::push_listed(bytes, sealed);
-}
-
-/// Appends a sample to a buffer.
-pub(crate) fn push_sample(buffer: &mut SampleBuffer, sample: &Sample) {
-    let t = sample.timestamp.ms();
-    match &sample.value {
-        SampleValue::Float(value) => buffer.push_float(t, *value),
-        SampleValue::Histogram(histogram) => buffer.push_histogram(t, histogram.clone()),
-    }
-    buffer.set_last_start(sample.start_timestamp.map_or(0, |s| s.ms()));
-}
-
-fn same_value(known: &SampleBuffer, value: &SampleValue) -> bool {
-    match (known.histograms.first(), value) {
-        (Some((0, a)), SampleValue::Histogram(b)) => encoded(a) == encoded(b),
-        (None, SampleValue::Float(b)) => known.values[0].to_bits() == b.to_bits(),
-        _ => false,
-    }
-}
-
-/// A histogram as bytes, so that NaN equals itself.
-fn encoded(histogram: &FloatHistogram) -> Vec<u8> {
-    let mut one = SampleBuffer::default();
-    one.push_histogram(0, Arc::new(histogram.clone()));
-    let mut out = Vec::new();
-    chunk::encode(&one, 0, 1, &mut out);
-    out
-}
-
-fn hash_of(histogram: &FloatHistogram) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(&encoded(histogram))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use blocks::plan::next_job;
+use blocks::plan::next_job_without;
 use model::Tenant;
 
 use super::Store;
@@ -113,8 +113,9 @@ impl Store {
         let expired_bytes = entries.iter().filter(|entry| expired.contains(&entry.id)).map(|entry| entry.bytes).sum();
         entries.retain(|entry| !expired.contains(&entry.id));
         let mut merges = Vec::new();
+        let held = self.compactor.held.ids();
         while merges.len() < limit
-            && let Some(job) = next_job(&entries, self.clock.now(), self.compactor.plan())
+            && let Some(job) = next_job_without(&entries, &held, self.clock.now(), self.compactor.plan())
         {
             entries.retain(|entry| !job.inputs.contains(&entry.id));
             merges.push(job);

@@ -5,14 +5,17 @@
 mod basics;
 mod compacting;
 mod cuts;
+mod deletions;
 mod eviction;
 mod faults;
 mod flushing;
+mod held;
 mod importing;
 mod kill;
 mod outage;
 mod readers;
 mod restarts;
 mod simulation;
+mod snapshots;
 mod support;
 mod together;

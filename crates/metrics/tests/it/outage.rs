@@ -1,13 +1,14 @@
 //! A bucket that does not answer, or answers late.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use blocks::faults::FaultyDisk;
 use blocks::files::{FaultyFiles, FileFaults, FileStore, MemoryFiles};
 use metrics::{Importer, Store, StoreOptions};
-use model::{SampleBuffer, SelectRequest, SeriesSource, Tenant, TimeRange};
+use model::{AppendError, Sample, SampleBuffer, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch};
 
-use crate::support::{NOW, append_one, clock, labels, open, open_at, options, read_one};
+use crate::support::{NOW, append, append_one, clock, labels, open, open_at, options, read_all, read_one};
 
 struct Bench {
     disk: FaultyDisk,
@@ -65,6 +66,65 @@ fn a_store_starts_without_its_bucket_and_has_its_blocks_once_it_answers() {
     store.flush().unwrap();
     drop(store);
     assert_eq!(read_one(&open(&bench.disk, bench.options()).0, &up).len(), 22);
+}
+
+#[test]
+fn a_long_outage_fills_the_head_and_then_refuses_until_the_bucket_is_back() {
+    let bench = Bench::new();
+    let clock = clock();
+    let options = || StoreOptions { memory_limit_bytes: Some(400 << 10), ..bench.options() };
+    let (store, _) = open_at(&bench.disk, options(), clock.clone());
+    bench.is_down(true);
+    let batch = |round: i64| {
+        let mut batch = WriteBatch::default();
+        let series = |i: i64| labels("up", &i.to_string());
+        (0..20).for_each(|i| batch.push(series(i), None, Sample::float(Timestamp(NOW + round), noise(round * 20 + i))));
+        batch
+    };
+    let mut taken = 0;
+    let refusal = loop {
+        match append(&store, batch(taken)) {
+            Ok(report) => assert!(report.rejected.is_empty()),
+            Err(refusal) => break refusal,
+        }
+        taken += 1;
+        assert!(taken < 100_000, "the budget is never reached");
+        if taken % 100 == 0 {
+            assert!(store.flush().is_err(), "nothing can go to the bucket");
+        }
+    };
+    assert!(matches!(refusal, AppendError::OverBudget { retry_after_s } if retry_after_s > 0), "{refusal:?}");
+    assert!(taken > 100, "{taken}");
+    assert!(append(&store, batch(taken)).is_err(), "and so it stays");
+    let count = |store: &Store| read_all(store, &[], TimeRange::ALL).values().map(SampleBuffer::len).sum::<usize>();
+    assert_eq!(count(&store), 20 * taken as usize, "what was acknowledged is there during the outage");
+    // A restart in the middle of it does not change that.
+    drop(store);
+    let (store, _) = open_at(&bench.disk, options(), clock);
+    assert_eq!(count(&store), 20 * taken as usize);
+    bench.is_down(false);
+    store.flush().unwrap();
+    assert!(append(&store, batch(taken)).unwrap().rejected.is_empty(), "there is room again");
+    assert_eq!(count(&store), 20 * (taken as usize + 1));
+    drop(store);
+    assert_eq!(count(&open(&bench.disk, options()).0), 20 * (taken as usize + 1));
+}
+
+/// Numbers that do not compress.
+fn noise(n: i64) -> f64 {
+    f64::from_bits((n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 2)
+}
+
+#[test]
+fn an_unreachable_bucket_of_a_fresh_directory_is_one_clear_error() {
+    let bench = Bench::new();
+    bench.is_down(true);
+    let opened = Store::open_on(Arc::new(bench.disk.clone()), Path::new("/data"), bench.options(), clock());
+    let error = opened.unwrap_err();
+    let text = error.to_string();
+    assert_eq!(text.matches("injected fault").count(), 1, "{text}");
+    assert!(text.contains("/data") && text.contains("start again"), "{text}");
+    assert!(!text.contains("is writable") && std::error::Error::source(&error).is_none(), "{text}");
 }
 
 #[test]

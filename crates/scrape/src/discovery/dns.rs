@@ -15,6 +15,9 @@ use tracing::warn;
 
 use super::{Groups, Publisher, SourceContext, TargetGroup};
 
+/// What fails where no name can be asked for.
+const RESOLVER: &str = "resolver";
+
 /// Asks every refresh interval. A name that cannot be resolved keeps what was found before.
 pub(super) async fn run(config: DnsSdConfig, publisher: Publisher, context: SourceContext) {
     let mut refresh = interval_at(Instant::now(), config.refresh_interval.to_std());
@@ -25,8 +28,14 @@ pub(super) async fn run(config: DnsSdConfig, publisher: Publisher, context: Sour
         refresh.tick().await;
         if source.is_none() {
             match DnsSource::new(context.dns_server) {
-                Ok(new) => source = Some(new),
-                Err(error) => warn!(pool = context.pool, error, "DNS discovery has no resolver"),
+                Ok(new) => {
+                    context.troubles.clear(RESOLVER);
+                    source = Some(new);
+                }
+                Err(error) => {
+                    context.troubles.note(RESOLVER, &error);
+                    warn!(pool = context.pool, error, "DNS discovery has no resolver");
+                }
             }
         }
         let Some(source) = &source else { continue };
@@ -34,8 +43,12 @@ pub(super) async fn run(config: DnsSdConfig, publisher: Publisher, context: Sour
         for ((name, answer), group) in config.names.iter().zip(answers).zip(&mut found) {
             context.metrics.sd_dns_lookups.inc();
             match answer {
-                Ok(new) => *group = Arc::new(new),
+                Ok(new) => {
+                    context.troubles.clear(name);
+                    *group = Arc::new(new);
+                }
                 Err(error) => {
+                    context.troubles.note(name, &error);
                     context.metrics.sd_dns_failures.inc();
                     warn!(pool = context.pool, name, error, "error refreshing DNS targets");
                 }

@@ -56,12 +56,21 @@ async fn read_all(
     context: &SourceContext,
 ) -> BTreeMap<PathBuf, Groups> {
     let mut found = BTreeMap::new();
+    for pattern in &config.files {
+        let place = pattern.display().to_string();
+        match matching_files(pattern).is_empty() {
+            true => context.troubles.note(&place, "no such file"),
+            false => context.troubles.clear(&place),
+        }
+    }
     for path in config.files.iter().flat_map(|pattern| matching_files(pattern)) {
         match read(&path).await {
             Ok(groups) => {
+                context.troubles.clear(&path.display().to_string());
                 found.insert(path, groups);
             }
             Err(error) => {
+                context.troubles.note(&path.display().to_string(), &error);
                 context.metrics.sd_file_read_errors.inc();
                 warn!(pool = context.pool, path = %path.display(), error, "error reading file of file discovery");
                 if let Some(groups) = before.remove(&path) {
@@ -70,6 +79,11 @@ async fn read_all(
             }
         }
     }
+    // What is gone is no trouble any more.
+    before
+        .keys()
+        .filter(|path| !found.contains_key(*path))
+        .for_each(|p| context.troubles.clear(&p.display().to_string()));
     found
 }
 

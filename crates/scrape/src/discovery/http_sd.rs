@@ -21,8 +21,12 @@ pub(super) async fn run(config: HttpSdConfig, client: HttpClient, publisher: Pub
     loop {
         refresh.tick().await;
         match ask(&config, &client, period).await {
-            Ok(groups) => publisher.publish(groups),
+            Ok(groups) => {
+                context.troubles.clear(&config.url.to_string());
+                publisher.publish(groups);
+            }
             Err(error) => {
+                context.troubles.note(&config.url.to_string(), &error);
                 context.metrics.sd_http_failures.inc();
                 warn!(pool = context.pool, url = %config.url, error, "unable to refresh target groups");
             }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use config::{DiscoveryConfigs, StaticConfig};
 use model::Labels;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,6 +38,7 @@ pub(crate) struct Discovery {
     sources: Vec<watch::Receiver<Groups>>,
     tasks: Vec<JoinHandle<()>>,
     changes: watch::Sender<u64>,
+    troubles: Troubles,
 }
 
 /// What a source needs to run.
@@ -48,6 +50,29 @@ pub(crate) struct SourceContext {
     pub(crate) metrics: Arc<ScrapeMetrics>,
     /// Where DNS questions go; `None` for the servers of the system.
     pub(crate) dns_server: Option<std::net::SocketAddr>,
+    /// Where failures are shown.
+    pub(crate) troubles: Troubles,
+}
+
+/// What does not work in a pool's discovery at this moment, by the place that was asked. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Troubles(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Troubles {
+    /// A place could not be asked.
+    pub(crate) fn note(&self, place: &str, error: &str) {
+        self.0.lock().insert(place.to_owned(), format!("{place}: {error}"));
+    }
+
+    /// A place has answered.
+    pub(crate) fn clear(&self, place: &str) {
+        self.0.lock().remove(place);
+    }
+
+    /// All of them, in words.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.0.lock().values().cloned().collect()
+    }
 }
 
 /// How a source publishes what it found.
@@ -74,7 +99,12 @@ impl Discovery {
     /// Starts all sources.
     pub(crate) fn start(configs: &DiscoveryConfigs, context: &SourceContext) -> Result<Self, crate::ScrapeError> {
         let changes = watch::Sender::new(0);
-        let mut discovery = Discovery { sources: Vec::new(), tasks: Vec::new(), changes: changes.clone() };
+        let mut discovery = Discovery {
+            sources: Vec::new(),
+            tasks: Vec::new(),
+            changes: changes.clone(),
+            troubles: context.troubles.clone(),
+        };
         discovery.add(&changes).publish(static_groups(&configs.static_configs));
         for file in &configs.file_sd_configs {
             let publisher = discovery.add(&changes);
@@ -102,6 +132,11 @@ impl Discovery {
     /// Everything that is known now.
     pub(crate) fn groups(&self) -> Groups {
         self.sources.iter().flat_map(|source| source.borrow().clone()).collect()
+    }
+
+    /// What does not work at this moment.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.troubles.texts()
     }
 
     /// A receiver that notices every change.

@@ -77,6 +77,11 @@ async fn urls_are_polled() {
     harness.apply(&[config]);
     eventually("first answer", || found(&harness, "env") == ["a:1 x"]).await;
     assert_eq!(found(&harness, "__meta_url")[0], format!("a:1 {url}"));
+    eventually("the failure is shown", || {
+        let troubles = harness.manager.targets().troubles;
+        troubles.get("url").is_some_and(|texts| texts[0].starts_with(&url))
+    })
+    .await;
     eventually("five questions", || {
         let targets = found(&harness, "env");
         let asked = server.requests("/sd").len();
@@ -85,6 +90,7 @@ async fn urls_are_polled() {
     })
     .await;
     eventually("next good answer", || found(&harness, "env") == ["b:1 -", "c:1 -"]).await;
+    assert!(harness.manager.targets().troubles.is_empty(), "what works again is not shown any more");
     let head = &server.requests("/sd")[0].head.to_lowercase();
     assert!(head.contains("accept: application/json\r\n"), "{head}");
     assert!(head.contains("x-prometheus-refresh-interval-seconds: 1.5\r\n"), "{head}");

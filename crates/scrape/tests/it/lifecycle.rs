@@ -116,25 +116,44 @@ async fn a_target_that_comes_back_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_configuration_changes_nothing() {
+async fn a_job_that_runs_and_cannot_be_changed_changes_nothing() {
     let server = steady().await;
     let harness = Harness::new();
     let good = job("j", vec![at(&server, "/m")]);
-    harness.apply(std::slice::from_ref(&good));
+    harness.apply(&[good.clone(), job("l", vec![])]);
     eventually("a scrape", || harness.target("/m").is_some_and(|t| t.health == TargetHealth::Up)).await;
     let mut bad = good.clone();
     bad.scrape_interval = Millis(900);
-    let mut worse = job("k", vec![]);
+    let mut worse = job("l", vec![]);
     worse.http.tls_config.ca_file = Some("does/not/exist.pem".into());
     let config = PrometheusConfig { scrape_configs: vec![bad, worse], ..PrometheusConfig::default() };
     let error = harness.manager.apply(&config).unwrap_err();
-    assert_eq!(error.to_string(), "scrape pool \"k\": ca_file file does/not/exist.pem: no such file or directory");
-    assert_eq!(harness.manager.pools(), ["j"]);
+    assert_eq!(error.to_string(), "scrape pool \"l\": ca_file file does/not/exist.pem: no such file or directory");
+    assert_eq!(scrape::check(&config).len(), 1);
+    assert_eq!(harness.manager.pools(), ["j", "l"]);
     assert_eq!(harness.target("/m").unwrap().scrape_interval, "500ms");
     assert!(matches!(
         harness.manager.relabel_steps("k", &model::Labels::empty()),
         Err(ScrapeError::UnknownPool(name)) if name == "k"
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_cannot_run_does_not_keep_the_others() {
+    let server = steady().await;
+    let harness = Harness::new();
+    let mut bad = job("bad", vec![at(&server, "/bad")]);
+    bad.http.oauth2 = Some(config::OAuth2::default());
+    harness.apply(&[bad.clone(), job("j", vec![at(&server, "/m")])]);
+    eventually("a scrape", || harness.target("/m").is_some_and(|t| t.health == TargetHealth::Up)).await;
+    let snapshot = harness.manager.targets();
+    assert_eq!(snapshot.troubles.keys().collect::<Vec<_>>(), ["bad"]);
+    assert!(snapshot.troubles["bad"][0].contains("oauth2 is not supported yet"), "{:?}", snapshot.troubles);
+    assert_eq!(harness.manager.pools(), ["bad", "j"]);
+    bad.http.oauth2 = None;
+    harness.apply(&[bad, job("j", vec![at(&server, "/m")])]);
+    eventually("its scrape", || harness.target("/bad").is_some()).await;
+    assert!(harness.manager.targets().troubles.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

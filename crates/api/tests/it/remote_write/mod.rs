@@ -3,6 +3,7 @@
 mod fuzz;
 pub(crate) mod memory_sink;
 pub(crate) mod proto;
+mod refusals;
 mod requests;
 mod senders;
 mod store;

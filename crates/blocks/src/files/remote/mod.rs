@@ -15,6 +15,7 @@ use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub struct RemoteOptions {
     pub request_timeout: Duration,
     /// After so long an operation (for an upload: each part) is not tried again. A last attempt may still be under way.
     pub time_limit: Duration,
+    /// Until the bucket has answered for the first time, both limits are this at most: whoever starts must hear soon that it
+    /// cannot be reached.
+    pub first_limit: Duration,
     /// First pause before another attempt; each is up to twice as long as the one before.
     pub first_pause: Duration,
     /// Settings beside those in the environment, by the names of the `object_store` crate (`aws_endpoint`,
@@ -57,7 +61,8 @@ pub struct RemoteOptions {
 }
 
 impl RemoteOptions {
-    /// The usual: pieces of 512 KiB, parts of 8 MiB, 15 s for an attempt and 60 s for an operation.
+    /// The usual: pieces of 512 KiB, parts of 8 MiB, 15 s for an attempt and 60 s for an operation, but 4 s before the first
+    /// answer.
     pub fn new(cache_dir: impl Into<PathBuf>, cache_bytes: u64) -> Self {
         RemoteOptions {
             cache_dir: cache_dir.into(),
@@ -66,6 +71,7 @@ impl RemoteOptions {
             part_bytes: 8 << 20,
             request_timeout: Duration::from_secs(15),
             time_limit: Duration::from_secs(60),
+            first_limit: Duration::from_secs(4),
             first_pause: Duration::from_millis(100),
             settings: Vec::new(),
             disk: Arc::new(RealDisk),
@@ -90,7 +96,10 @@ pub struct RemoteFiles(Arc<Bucket>);
 
 struct Bucket {
     address: Address,
-    store: Arc<dyn ObjectStore>,
+    patient: Arc<dyn ObjectStore>,
+    /// The same with the first limit, used until the bucket has answered.
+    hasty: Arc<dyn ObjectStore>,
+    has_answered: AtomicBool,
     cache: Cache,
     counters: Counters,
     /// Lengths that listings, uploads and requests told.
@@ -114,6 +123,10 @@ impl std::fmt::Debug for RemoteFiles {
 }
 
 impl Bucket {
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        if self.has_answered.load(Ordering::Relaxed) { self.patient.clone() } else { self.hasty.clone() }
+    }
+
     /// Runs a request to its end and waits for it.
     fn wait<T, F>(&self, what: &'static str, name: &str, request: F) -> io::Result<T>
     where
@@ -140,7 +153,10 @@ impl Bucket {
         let name = name.to_owned();
         move || {
             let answer = match receiver.recv() {
-                Ok(Ok(Ok(value))) => return Ok(value),
+                Ok(Ok(Ok(value))) => {
+                    self.has_answered.store(true, Ordering::Relaxed);
+                    return Ok(value);
+                }
                 Ok(Ok(Err(error))) => errors::explain(&error),
                 Ok(Err(_)) => {
                     let text = format!("no answer within {} s, all attempts included", limit.as_secs_f32());
@@ -148,7 +164,9 @@ impl Bucket {
                 }
                 Err(_) => io::Error::other("the request was given up"),
             };
-            if answer.kind() != io::ErrorKind::NotFound {
+            if answer.kind() == io::ErrorKind::NotFound {
+                self.has_answered.store(true, Ordering::Relaxed);
+            } else {
                 self.counters.failed(what);
             }
             let place = &self.address.shown;
@@ -162,7 +180,7 @@ impl Bucket {
 
     /// Fetches bytes, past the cache.
     fn fetch(&self, name: &str, range: Range<u64>) -> io::Result<Bytes> {
-        let (store, path) = (self.store.clone(), self.path(name)?);
+        let (store, path) = (self.store(), self.path(name)?);
         let wanted = range.end - range.start;
         let bytes = self.wait("read", name, async move {
             let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
@@ -180,7 +198,7 @@ impl Bucket {
         if let Some(length) = self.lengths.lock().get(name) {
             return Ok(*length);
         }
-        let (store, path) = (self.store.clone(), self.path(name)?);
+        let (store, path) = (self.store(), self.path(name)?);
         let length = self.wait("find", name, async move {
             let options = GetOptions { head: true, ..GetOptions::default() };
             Ok(store.get_opts(&path, options).await?.meta.size)
@@ -202,12 +220,19 @@ impl RemoteFiles {
     /// identity, never from the URL. No request is made yet.
     pub fn open(url: &str, options: RemoteOptions) -> io::Result<Self> {
         let counters = Counters::default();
-        let (address, store) = address::open(url, &options, &counters)?;
+        let (address, patient) = address::open(url, &options, &counters)?;
+        let request_timeout = options.request_timeout.min(options.first_limit);
+        let time_limit = options.time_limit.min(options.first_limit);
+        let first = RemoteOptions { request_timeout, time_limit, ..options.clone() };
+        let (_, hasty) = address::open(url, &first, &counters)?;
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("bucket").enable_all().build()?;
         let cache = Cache::open(&options, counters.cache.clone())?;
         let lengths = Mutex::default();
-        Ok(RemoteFiles(Arc::new(Bucket { address, store, cache, counters, lengths, runtime: Some(runtime), options })))
+        let has_answered = AtomicBool::new(false);
+        let runtime = Some(runtime);
+        let bucket = Bucket { address, patient, hasty, has_answered, cache, counters, lengths, runtime, options };
+        Ok(RemoteFiles(Arc::new(bucket)))
     }
 
     /// Makes the counters known.
@@ -247,7 +272,7 @@ impl FileStore for RemoteFiles {
     fn remove(&self, name: &str) -> io::Result<()> {
         use futures::StreamExt;
         let bucket = &self.0;
-        let (store, path) = (bucket.store.clone(), bucket.path(name)?);
+        let (store, path) = (bucket.store(), bucket.path(name)?);
         bucket.forget(name);
         let removed = bucket.wait("remove", name, async move {
             let one = futures::stream::once(async move { Ok(path) }).boxed();
@@ -261,7 +286,7 @@ impl FileStore for RemoteFiles {
 
     fn list(&self) -> io::Result<Vec<FileInfo>> {
         let bucket = &self.0;
-        let (store, prefix) = (bucket.store.clone(), bucket.address.prefix.clone());
+        let (store, prefix) = (bucket.store(), bucket.address.prefix.clone());
         let found = bucket.wait("list", "files", async move { store.list_with_delimiter(Some(&prefix)).await })?;
         let named = |meta: object_store::ObjectMeta| {
             Some(FileInfo { name: meta.location.filename()?.to_owned(), bytes: meta.size })
@@ -303,7 +328,7 @@ impl FileStore for RemoteFiles {
     fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         // Whole files are small and may have been replaced by another machine: neither cache nor known length.
         let bucket = &self.0;
-        let (store, path) = (bucket.store.clone(), bucket.path(name)?);
+        let (store, path) = (bucket.store(), bucket.path(name)?);
         let bytes = bucket
             .wait("read", name, async move { store.get_opts(&path, GetOptions::default()).await?.bytes().await })?;
         bucket.counters.read_bytes.inc_by(bytes.len() as u64);

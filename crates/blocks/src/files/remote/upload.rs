@@ -33,7 +33,7 @@ pub(super) fn upload(bucket: &Bucket, name: &str, local: &Path) -> io::Result<()
 
 /// Uploads bytes at once.
 pub(super) fn put_whole(bucket: &Bucket, name: &str, bytes: Bytes) -> io::Result<()> {
-    let (store, path) = (bucket.store.clone(), bucket.path(name)?);
+    let (store, path) = (bucket.store(), bucket.path(name)?);
     let length = bytes.len() as u64;
     bucket.wait("write", name, async move {
         store.put_opts(&path, PutPayload::from_bytes(bytes), PutOptions::default()).await
@@ -44,7 +44,7 @@ pub(super) fn put_whole(bucket: &Bucket, name: &str, bytes: Bytes) -> io::Result
 
 fn put_parts(bucket: &Bucket, name: &str, file: Arc<dyn ReadFile>, length: u64, part: u64) -> io::Result<()> {
     let before = found(bucket, name)?;
-    let (store, path) = (bucket.store.clone(), bucket.path(name)?);
+    let (store, path) = (bucket.store(), bucket.path(name)?);
     let mut upload =
         bucket.wait("write", name, async move { store.put_multipart_opts(&path, Default::default()).await })?;
     let mut send = || {
@@ -93,7 +93,7 @@ fn put_parts(bucket: &Bucket, name: &str, file: Arc<dyn ReadFile>, length: u64, 
 
 /// Tag and length of what the bucket holds under a name.
 fn found(bucket: &Bucket, name: &str) -> io::Result<Option<(Option<String>, u64)>> {
-    let (store, path) = (bucket.store.clone(), bucket.path(name)?);
+    let (store, path) = (bucket.store(), bucket.path(name)?);
     let answer = bucket.wait("find", name, async move {
         let options = GetOptions { head: true, ..GetOptions::default() };
         Ok(store.get_opts(&path, options).await?.meta)

@@ -27,18 +27,13 @@ fn read(set: &dyn SeriesSet) -> Result<Found, SourceError> {
 impl History {
     /// Compares everything, while nothing fails.
     pub(super) fn check(&mut self, when: &str) {
-        self.check_samples(when);
-        let exemplars = self.missing_exemplars();
-        assert!(exemplars.is_empty(), "{when}: exemplars are missing: {exemplars:?}");
-    }
-
-    /// Compares the samples. A snapshot may lack exemplars: those that no block holds.
-    pub(super) fn check_samples(&mut self, when: &str) {
         self.work.checks += 1;
         let missing = self.compare(true);
         let text: Vec<String> =
             missing.iter().take(5).map(|(tenant, labels, t)| format!("{tenant:?} {labels} {t}")).collect();
         assert!(missing.is_empty(), "{when}: {} samples are missing: {}", missing.len(), text.join(", "));
+        let exemplars = self.missing_exemplars();
+        assert!(exemplars.is_empty(), "{when}: exemplars are missing: {exemplars:?}");
     }
 
     /// Compares what can be read while something fails: nothing may be there that was not sent.

@@ -217,7 +217,7 @@ impl History {
             let (store, report) = self.world.open_snapshot(&dir, &mut self.random);
             assert!(!report.found_damage() || self.damaged, "{report:?}");
             let own = self.store.replace(store);
-            self.check_samples("in a snapshot");
+            self.check("in a snapshot");
             self.store = own;
         }
         for (path, _) in self.world.disk.files() {
