@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use model::{
+    BucketSpan as Span, CounterResetHint, FloatHistogram, Labels, MetricType, STALE_NAN_BITS, SampleValue, Tenant,
+    Timestamp,
+};
+use prost::Message;
+
 use super::memory_sink::{NEWEST, Receiver, written};
 use super::proto::{
     BucketSpan, Exemplar, ExemplarV2, Histogram, MetadataV2, MetricMetadata, RequestV2, Sample, TimeSeries,
     TimeSeriesV2, V1, V2, WriteRequest, labels, post_v1, post_v2, raw_post, sample, series, snappy,
-};
-use crate::support::request;
-use model::{
-    BucketSpan as Span, CounterResetHint, FloatHistogram, Labels, MetricType, STALE_NAN_BITS, SampleValue, Tenant,
-    Timestamp,
 };
 
 pub(super) const UP: &[(&str, &str)] = &[("__name__", "up"), ("job", "a")];

@@ -4,9 +4,9 @@ mod calls;
 
 use rand::RngExt;
 
+use self::calls::{float_call, histogram_call, other_call};
 use super::data::{END, Kind, METRICS, START};
 use crate::generate::Rng;
-use calls::{float_call, histogram_call, other_call};
 
 /// When a query is asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
