@@ -8,6 +8,7 @@ import { Note, Progress } from '../parts/States';
 import { useTime } from '../shell/time';
 import { formatTime, zoneName } from '../time/format';
 import { LevelMark } from './LevelMark';
+import { LineText } from './LineRow';
 import { type LogLine, linesOf } from './lines';
 import { quote } from './query';
 
@@ -42,7 +43,13 @@ async function neighbours(line: LogLine, query: string, before: number, after: n
   return { lines, own, selector, first: own < before, last: lines.length - own - 1 < after };
 }
 
-export default function Context(props: { line: LogLine; query: string; close: () => void }) {
+export default function Context(props: {
+  line: LogLine;
+  query: string;
+  raw: boolean;
+  marks: readonly string[];
+  close: () => void;
+}) {
   const { line, query } = props;
   const { zone } = useTime();
   const [sizes, setSizes] = useState({ before: STEP, after: STEP });
@@ -102,7 +109,9 @@ export default function Context(props: { line: LogLine; query: string; close: ()
                     >
                       <span className="quiet">{formatTime(l.ms, zone, true).slice(11)}</span>
                       <LevelMark level={l.level} />
-                      <span className="mono">{l.line}</span>
+                      <span className="mono">
+                        <LineText line={l} raw={props.raw} marks={props.marks} />
+                      </span>
                     </li>
                   ))}
                 </ol>

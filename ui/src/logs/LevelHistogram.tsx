@@ -11,7 +11,7 @@ import { formatExact, formatValue } from '../units/format';
 import { bucketSpan, bucketStep, levelFrame, levelTotals } from './histogram';
 import { LevelMark } from './LevelMark';
 import { type LogLevel, levelVariable } from './levels';
-import { type FieldFilter, levelQuery } from './query';
+import { addAnyOf, levelQuery } from './query';
 
 const NO_SLOTS = new Map<string, number>();
 
@@ -20,7 +20,7 @@ type Props = {
   span: Span;
   width: number;
   tick: number;
-  filter: (what: FieldFilter, op: '=' | '!=') => void;
+  setQuery: (query: string) => void;
 };
 
 export default function LevelHistogram(props: Props) {
@@ -76,7 +76,7 @@ export default function LevelHistogram(props: Props) {
         />
       </div>
       <div className="logs-levels" role="group" aria-label="Levels">
-        {levelTotals(frame).map(([level, count]) => (
+        {levelTotals(frame).map(({ level, count, spelled }) => (
           <button
             key={level}
             type="button"
@@ -84,7 +84,7 @@ export default function LevelHistogram(props: Props) {
             title={`${formatExact(count)} lines. Press to keep only these.`}
             onPointerEnter={() => setFocus(level)}
             onPointerLeave={() => setFocus(null)}
-            onClick={() => props.filter({ name: 'detected_level', value: level, source: 'metadata' }, '=')}
+            onClick={() => props.setQuery(addAnyOf(query, 'detected_level', spelled))}
           >
             <LevelMark level={level} /> {formatValue(count, 'short')}
           </button>

@@ -2,11 +2,12 @@
 import { Link, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { CopyButton } from '../parts/Copy';
+import { writeSearch } from '../router-search';
 import type { Json } from './fold';
 import { Digits, scalarText } from './fold';
 import type { ListProps } from './LineList';
 import { bodyOf, fieldsOf, isoNs, type LineField, type LogLine, traceIdOf } from './lines';
-import { type Search, toggleColumn } from './state';
+import { lineAddress, type Search, toggleColumn } from './state';
 import { traceTarget } from './trace';
 
 type View = 'fields' | 'json' | 'raw';
@@ -17,11 +18,8 @@ const SOURCES: Record<LineField['source'], string> = {
   logfmt: 'logfmt',
 };
 
-function linkTo(key: string): string {
-  const url = new URL(window.location.href);
-  url.searchParams.set('open', key);
-  return url.href;
-}
+const linkTo = (search: Search, line: LogLine) =>
+  `${window.location.origin}/logs${writeSearch(lineAddress(search, line))}`;
 
 export function LineDetail(props: { line: LogLine; list: ListProps }) {
   const { line, list } = props;
@@ -53,7 +51,7 @@ export function LineDetail(props: { line: LogLine; list: ListProps }) {
           ))}
         </span>
         <CopyButton className="button plain small" label="Copy line" text={() => line.line} />
-        <CopyButton className="button plain small" label="Copy link" text={() => linkTo(line.key)} />
+        <CopyButton className="button plain small" label="Copy link" text={() => linkTo(search, line)} />
         <button type="button" className="button plain small" onClick={() => list.around(line.key)}>
           Surrounding lines
         </button>

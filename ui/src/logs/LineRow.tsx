@@ -40,7 +40,8 @@ export function Marked(props: { text: string; marks: readonly string[] }): React
   );
 }
 
-function Text(props: { line: LogLine; raw: boolean; marks: readonly string[] }) {
+/** Folded, unless what was searched for would be lost. */
+export function LineText(props: { line: LogLine; raw: boolean; marks: readonly string[] }) {
   const { line, raw, marks } = props;
   const found = raw ? null : fold(bodyOf(line));
   // What was searched for is shown, also where folding would leave it out.
@@ -88,7 +89,7 @@ export const LineRow = memo(function LineRow(props: Props) {
         {props.columns.map((name) =>
           name === LINE ? (
             <div role="cell" key={name} className="line-text mono">
-              <Text line={line} raw={props.raw} marks={props.marks} />
+              <LineText line={line} raw={props.raw} marks={props.marks} />
             </div>
           ) : (
             <div role="cell" key={name} className="line-value mono" title={columnValue(line, name)}>

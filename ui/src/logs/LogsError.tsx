@@ -10,6 +10,7 @@ import type { LogsState } from './state';
 
 const TITLES: Record<string, string> = {
   bad_data: 'The query is not valid',
+  absent: 'This server cannot search its logs',
   timeout: 'The search took too long',
   network: 'The server does not answer',
   too_many_requests: 'The server is at its limit',

@@ -108,11 +108,11 @@ type FoundProps = {
 
 function Found(props: FoundProps) {
   const { query } = props;
-  const metric = useMemo(() => parseQuery(query)?.metric ?? false, [query]);
+  const metric = useMemo(() => parseQuery(query)?.metric ?? !query.includes('{'), [query]);
   if (!metric) return <Listed {...props} />;
   return (
     <Suspense fallback={null}>
-      <MetricView query={query} span={props.span} />
+      <MetricView query={query} visible={props.state.visible} setVisible={(visible) => props.set({ visible })} />
     </Suspense>
   );
 }
@@ -121,7 +121,6 @@ function Listed(props: FoundProps) {
   const { state, query, span, set } = props;
   const time = useTime();
   const [paused, setPaused] = useState(false);
-  const [around, setAround] = useState<string | null>(null);
   const [side, setSide] = useState(false);
   const panel = useRef<HTMLDivElement>(null);
   const width = useWidth(panel);
@@ -138,7 +137,8 @@ function Listed(props: FoundProps) {
   const failed = lines.error !== null && !state.live;
   const kept = failed && lines.error?.kind === 'network' && same && lines.lines.length > 0;
   const nothing = !state.live && !lines.loading && !failed && lines.asked !== null && lines.lines.length === 0;
-  const line = around ? shown.find((l) => l.key === around) : undefined;
+  const line = state.around ? shown.find((l) => l.key === state.around) : undefined;
+  const setAround = useCallback((key: string) => set({ around: key }, key !== ''), [set]);
 
   return (
     <div className="logs-body" data-side={side}>
@@ -163,7 +163,13 @@ function Listed(props: FoundProps) {
             {!state.live && (
               <Suspense fallback={<div className="logs-bars" />}>
                 {width > 0 && (
-                  <LevelHistogram query={query} span={span} width={width} filter={props.filter} tick={time.tick} />
+                  <LevelHistogram
+                    query={query}
+                    span={span}
+                    width={width}
+                    setQuery={(text) => set({ query: text }, true)}
+                    tick={time.tick}
+                  />
                 )}
               </Suspense>
             )}
@@ -204,7 +210,7 @@ function Listed(props: FoundProps) {
       </div>
       {line && (
         <Suspense fallback={null}>
-          <Context line={line} query={query} close={() => setAround(null)} />
+          <Context line={line} query={query} raw={state.raw} marks={marks} close={() => setAround('')} />
         </Suspense>
       )}
     </div>

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useRef, useState } from 'react';
 import { ApiError } from '../api/http';
-import { queryNumbers, type Span } from '../api/loki';
+import { queryNumbers } from '../api/loki';
 import { Chart } from '../chart/Chart';
 import { Legend } from '../chart/Legend';
 import type { Look } from '../chart/options';
@@ -10,17 +10,18 @@ import { Empty, Progress } from '../parts/States';
 import { useWidth } from '../parts/useWidth';
 import { assignSlots } from '../series/colour';
 import { buildFrame } from '../series/frame';
-import { ALL_VISIBLE, isVisible } from '../series/visible';
+import { isVisible, type Visibility } from '../series/visible';
 import { useTime } from '../shell/time';
 import { alignRange, autoStep, expandVariables } from '../time/step';
 import { LogsError } from './LogsError';
 
-export default function MetricView(props: { query: string; span: Span }) {
-  const { query } = props;
+type Props = { query: string; visible: Visibility; setVisible: (visible: Visibility) => void };
+
+export default function MetricView(props: Props) {
+  const { query, visible, setVisible } = props;
   const time = useTime();
   const panel = useRef<HTMLDivElement>(null);
   const width = useWidth(panel);
-  const [visible, setVisible] = useState(ALL_VISIBLE);
   const [focus, setFocus] = useState<string | null>(null);
   const seconds = (time.range.end - time.range.start) / 1000;
   const step = autoStep(seconds, width || window.innerWidth);

@@ -23,14 +23,19 @@ export function bucketSpan(span: Span, step: number): Span {
   return { start: (span.start / size + 1n) * size, end: ((span.end + size - 1n) / size) * size };
 }
 
+export type LevelFrame = Frame & { spelled: ReadonlyMap<LogLevel, ReadonlySet<string>> };
+
 /** Counts by level; each bucket stands at its beginning. Levels that do not occur have no series. */
-export function levelFrame(items: readonly MatrixItem[], span: Span, step: number): Frame {
+export function levelFrame(items: readonly MatrixItem[], span: Span, step: number): LevelFrame {
   const first = Number(span.start / 1_000_000_000n) - step;
   const count = Math.max(1, Math.round(Number(span.end - span.start) / 1e9 / step) + 1);
   const times = Array.from({ length: count }, (_, i) => first + i * step);
   const columns = new Map<LogLevel, Column>();
+  const spelled = new Map<LogLevel, Set<string>>();
   for (const { metric, values } of items) {
-    const level = levelOf(metric.detected_level ?? metric.level);
+    const word = metric.detected_level ?? '';
+    const level = levelOf(word);
+    spelled.set(level, (spelled.get(level) ?? new Set()).add(word));
     const column: Column = columns.get(level) ?? new Array(count).fill(null);
     columns.set(level, column);
     for (const [at, text] of values ?? []) {
@@ -42,9 +47,16 @@ export function levelFrame(items: readonly MatrixItem[], span: Span, step: numbe
     const values = columns.get(level);
     return values ? [{ key: level, query: '', name: LEVEL_WORD[level], labels: { level }, values }] : [];
   });
-  return { times, series };
+  return { times, series, spelled };
 }
 
-export function levelTotals(frame: Frame): [LogLevel, number][] {
-  return frame.series.map((s) => [s.key as LogLevel, s.values.reduce<number>((sum, value) => sum + (value ?? 0), 0)]);
+/** `spelled` is how the server writes the level, in all the ways that occur. */
+export type LevelTotal = { level: LogLevel; count: number; spelled: string[] };
+
+export function levelTotals(frame: LevelFrame): LevelTotal[] {
+  return frame.series.map((s) => {
+    const level = s.key as LogLevel;
+    const count = s.values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
+    return { level, count, spelled: [...(frame.spelled.get(level) ?? [])] };
+  });
 }

@@ -6,7 +6,7 @@ import { bucketSpan, bucketStep, levelFrame, levelTotals } from './histogram';
 import { levelIn, levelOf } from './levels';
 import { columnValue, fieldsOf, isoNs, type LogLine, linePages, linesOf, traceIdOf } from './lines';
 import { forget, readHistory, readSaved, remember, save } from './saved';
-import { LINE, moveColumn, readLogs, toggleColumn, writeLogs } from './state';
+import { LINE, lineAddress, moveColumn, readLogs, toggleColumn, writeLogs } from './state';
 
 const JSON_LINE =
   '{"level":"error","message":"no \\"route\\"","status":500,"id":12345678901234567890,"user":{"id":7,"a.b":true},"tags":["x"],"none":null}';
@@ -259,9 +259,9 @@ describe('the histogram', () => {
       ['unknown', [null, null, 7]],
     ]);
     expect(levelTotals(frame)).toEqual([
-      ['error', 6],
-      ['info', 5],
-      ['unknown', 7],
+      { level: 'error', count: 6, spelled: ['ERROR', 'err'] },
+      { level: 'info', count: 5, spelled: ['info'] },
+      { level: 'unknown', count: 7, spelled: [''] },
     ]);
   });
 });
@@ -279,6 +279,8 @@ describe('state', () => {
       cols: `status,${LINE}`,
       open: 'a,b',
       field: 'status',
+      around: 'a',
+      only: 'Ax.Ay',
     });
     const written = writeLogs(state, { from: 'now-6h', q: 'old', tz: 'utc' });
     expect(written).toMatchObject({ from: 'now-6h', tz: 'utc' });
@@ -286,6 +288,14 @@ describe('state', () => {
     expect(writeLogs(readLogs({}), {})).toEqual({});
     expect(readLogs({ limit: '-1', dir: 'x', tab: 'y', cols: ',,' })).toEqual(readLogs({}));
     expect(readLogs({ limit: '99999999' }).limit).toBe(100_000);
+  });
+
+  it('leads to one line by an address that ends with it', () => {
+    const search = lineAddress(
+      { q: '{a="b"}', from: 'now-1h', dir: 'forward', live: '1', wrap: '1' },
+      { key: 'k', ms: 1_800_001 },
+    );
+    expect(search).toEqual({ q: '{a="b"}', wrap: '1', open: 'k', from: '1', to: '1800002' });
   });
 
   it('puts columns before the line, and brings the line back when nothing is left', () => {

@@ -32,7 +32,7 @@ export function NoLogs() {
       )}
       <p>Send one line to try it:</p>
       <Command text={curl(origin)} />
-      <p>Promtail, Grafana Agent and Fluent Bit push to the same address; for Promtail:</p>
+      <p>Promtail, Alloy and Fluent Bit push to the same address; for Promtail:</p>
       <Command text={promtail(origin)} />
     </Empty>
   );

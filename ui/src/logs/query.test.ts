@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { logqlPosition } from '../api/loki';
 import { completionPlace } from './complete';
 import {
+  addAnyOf,
   addFilter,
   addLineFilter,
   levelQuery,
@@ -77,6 +78,14 @@ describe('filters', () => {
   it('change the query within a count, too', () => {
     const expr = 'sum by (x) (rate({a="b"} | json [5m]))';
     expect(addFilter(expr, field('500'), '=')).toBe('sum by (x) (rate({a="b"} | json | status="500" [5m]))');
+  });
+
+  it('on a level name every spelling of it', () => {
+    expect(addAnyOf('{a="b"}', 'detected_level', ['error'])).toBe('{a="b"} | detected_level="error"');
+    expect(addAnyOf('{a="b"}', 'detected_level', ['fatal', 'crit.'])).toBe(
+      '{a="b"} | detected_level=~"fatal|crit\\\\."',
+    );
+    expect(addAnyOf('{a="b"}', 'detected_level', [''])).toBe('{a="b"} | detected_level=""');
   });
 
   it('on lines are quoted so that they mean what they say', () => {

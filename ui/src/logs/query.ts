@@ -196,6 +196,15 @@ export function addFilter(expr: string, filter: FieldFilter, op: '=' | '!='): st
   return parsed ? insertStage(parsed, text) : expr;
 }
 
+/** Keeps what has one of these values of a metadata field. */
+export function addAnyOf(expr: string, name: string, values: readonly string[]): string {
+  const [only = ''] = values;
+  if (values.length < 2) return addFilter(expr, { name, value: only, source: 'metadata' }, '=');
+  const query = parseQuery(expr);
+  const escaped = values.map((v) => v.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return query ? insertStage(query, `| ${name}=~${quote(escaped.join('|'))}`) : expr;
+}
+
 /** A line filter with LogQL's own operator: `|=`, `!=`, `|>`, `!>`. */
 export function addLineFilter(expr: string, op: string, value: string): string {
   const query = parseQuery(expr);

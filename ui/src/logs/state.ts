@@ -1,5 +1,6 @@
 // The state of the page of logs and its form in the URL: `?q={app="x"}&cols=status,_line&limit=500&open=...`.
 import type { Direction } from '../api/loki';
+import { ALL_VISIBLE, type Visibility } from '../series/visible';
 
 export type Search = Record<string, string>;
 export type Tab = 'lines' | 'patterns';
@@ -19,6 +20,10 @@ export type LogsState = {
   open: string[];
   /** The field whose values are shown. */
   field: string;
+  /** Key of the line whose neighbours are shown. */
+  around: string;
+  /** Of a query that is drawn. */
+  visible: Visibility;
 };
 
 export const LINE = '_line';
@@ -31,6 +36,8 @@ export const MOST_LINES = 100_000;
 export function readLogs(search: Search): LogsState {
   const limit = Number(search.limit);
   const columns = (search.cols ?? '').split(',').filter(Boolean);
+  const mode = search.only !== undefined ? 'only' : 'hide';
+  const keys = (search[mode] ?? '').split('.').filter(Boolean);
   return {
     query: search.q,
     tab: search.tab === 'patterns' ? 'patterns' : 'lines',
@@ -42,10 +49,12 @@ export function readLogs(search: Search): LogsState {
     columns: columns.length > 0 ? [...new Set(columns)] : [LINE],
     open: (search.open ?? '').split(',').filter(Boolean),
     field: search.field ?? '',
+    around: search.around ?? '',
+    visible: keys.length > 0 ? { mode, keys } : ALL_VISIBLE,
   };
 }
 
-const OWN_KEYS = ['q', 'tab', 'limit', 'dir', 'wrap', 'raw', 'live', 'cols', 'open', 'field'];
+const OWN_KEYS = ['q', 'tab', 'limit', 'dir', 'wrap', 'raw', 'live', 'cols', 'open', 'field', 'around', 'hide', 'only'];
 
 /** The search parameters of a state; those of the shell (`from`, `to`, ...) are kept from `base`. */
 export function writeLogs(state: LogsState, base: Search): Search {
@@ -60,8 +69,20 @@ export function writeLogs(state: LogsState, base: Search): Search {
   if (state.columns.join() !== LINE) out.cols = state.columns.join(',');
   if (state.open.length > 0) out.open = state.open.join(',');
   if (state.field) out.field = state.field;
+  if (state.around) out.around = state.around;
+  if (state.visible.keys.length > 0) out[state.visible.mode] = state.visible.keys.join('.');
   for (const [key, value] of Object.entries(base)) if (!OWN_KEYS.includes(key)) out[key] = value;
   return out;
+}
+
+/** Milliseconds. */
+const BEFORE_LINE = 30 * 60_000;
+
+/** The address of one line: the same search, ending with it, so that it is found however much is written later. */
+export function lineAddress(search: Search, line: { key: string; ms: number }): Search {
+  const state = { ...readLogs(search), direction: 'backward' as const, live: false, open: [line.key], around: '' };
+  const at = { from: String(line.ms - BEFORE_LINE), to: String(line.ms + 1) };
+  return writeLogs(state, { ...search, ...at });
 }
 
 /** A new column stands before the line, as one reads; the line alone comes back when nothing is left. */
