@@ -121,6 +121,7 @@ fn options(config: &LokiConfig, budget: &Budget, resident: Arc<Resident>) -> Sto
         flush_head_bytes: defaults.flush_head_bytes.min(budget.log_head as usize / 2),
         block_cache_bytes: budget.log_cache as usize,
         resident: Some(resident),
+        compile_filter: Some(Arc::new(api::compile_log_filter)),
         ..defaults
     }
 }

@@ -17,7 +17,7 @@ use regex::Regex;
 use crate::state::Api;
 
 /// POST endpoints that only read.
-const READING_POSTS: [&str; 11] = [
+const READING_POSTS: [&str; 22] = [
     "/api/afferent/v1/explain",
     "/api/v1/query",
     "/api/v1/query_range",
@@ -29,6 +29,17 @@ const READING_POSTS: [&str; 11] = [
     "/api/v1/search/label_values",
     "/api/v1/search/metric_names",
     "/api/v1/series",
+    "/loki/api/v1/detected_fields",
+    "/loki/api/v1/detected_labels",
+    "/loki/api/v1/format_query",
+    "/loki/api/v1/index/stats",
+    "/loki/api/v1/index/volume",
+    "/loki/api/v1/index/volume_range",
+    "/loki/api/v1/labels",
+    "/loki/api/v1/patterns",
+    "/loki/api/v1/query",
+    "/loki/api/v1/query_range",
+    "/loki/api/v1/series",
 ];
 
 /// Names under which the server answers, and origins that may read.

@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
 use crate::log_state::Logs;
-use crate::loki::{delete, index, labels, status};
+use crate::loki::{delete, fields, index, labels, patterns, query, status, tail};
 use crate::router::Door;
 use crate::state::Api;
 use crate::{admin, elastic, jsonline, loki_push, otlp};
@@ -53,6 +53,8 @@ fn ways_in() -> Router<Arc<Logs>> {
 fn loki_api() -> Router<Arc<Logs>> {
     let at = |path: &str| format!("/loki/api/v1{path}");
     Router::new()
+        .route(&at("/query"), get(query::instant).post(query::instant))
+        .route(&at("/query_range"), get(query::range).post(query::range))
         .route(&at("/labels"), get(labels::names).post(labels::names))
         .route(&at("/label"), get(labels::names).post(labels::names))
         .route(&at("/label/{name}/values"), get(labels::values).post(labels::values))
@@ -61,6 +63,15 @@ fn loki_api() -> Router<Arc<Logs>> {
         .route(&at("/index/volume"), get(index::volume).post(index::volume))
         .route(&at("/index/volume_range"), get(index::volume_range).post(index::volume_range))
         .route(&at("/index/shards"), get(index::shards).post(index::shards))
+        .route(&at("/detected_labels"), get(fields::detected_labels).post(fields::detected_labels))
+        .route(&at("/detected_fields"), get(fields::detected_fields).post(fields::detected_fields))
+        .route(
+            &at("/detected_field/{name}/values"),
+            get(fields::detected_field_values).post(fields::detected_field_values),
+        )
+        .route(&at("/patterns"), get(patterns::patterns).post(patterns::patterns))
+        .route(&at("/tail"), get(tail::tail))
+        .route(&at("/format_query"), get(query::format_query).post(query::format_query))
         .route(&at("/delete"), post(delete::add).put(delete::add).get(delete::list).delete(delete::cancel))
         .route(&at("/drilldown-limits"), get(status::drilldown_limits))
         .route(&at("/status/buildinfo"), get(status::build_info))
@@ -74,9 +85,11 @@ fn loki_api() -> Router<Arc<Logs>> {
 /// What Loki had before it was called so.
 fn legacy_api() -> Router<Arc<Logs>> {
     Router::new()
+        .route("/api/prom/query", get(query::range).post(query::range))
         .route("/api/prom/label", get(labels::legacy_names).post(labels::legacy_names))
         .route("/api/prom/label/{name}/values", get(labels::legacy_values).post(labels::legacy_values))
         .route("/api/prom/series", get(labels::series).post(labels::series))
+        .route("/api/prom/tail", get(tail::tail))
         .route("/api/prom/rules", get(status::rules))
 }
 

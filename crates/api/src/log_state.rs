@@ -10,9 +10,12 @@ use http::StatusCode;
 use http::request::Parts as RequestParts;
 use model::{LogSource, MemoryPool, Tenant};
 
+use crate::doors::DoorPolicy;
 use crate::gate::Gate;
 use crate::log_intake::{LogIntake, SharedLokiConfig, TailingSink};
 use crate::loki::delete::Deletions;
+use crate::loki::tail::Tails;
+use crate::queries::ActiveQueries;
 use crate::tenant::TENANT_HEADER;
 
 /// What the binary hands over for logs.
@@ -30,7 +33,15 @@ pub(crate) struct Logs {
     pub(crate) intake: Arc<LogIntake>,
     pub(crate) store: Arc<Store>,
     pub(crate) source: Arc<dyn LogSource>,
+    pub(crate) sink: Arc<TailingSink>,
     pub(crate) deletions: Deletions,
+    pub(crate) engine: logql::Engine,
+    /// The list and the queue of queries, shared with metrics.
+    pub(crate) active_queries: Arc<ActiveQueries>,
+    pub(crate) queries: Arc<Gate>,
+    pub(crate) tails: Tails,
+    /// Who may ask, by name and origin.
+    pub(crate) doors: DoorPolicy,
     /// Shared with the look-ups of metrics.
     pub(crate) lookups: Arc<Gate>,
     pub(crate) memory: Arc<MemoryPool>,

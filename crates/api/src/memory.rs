@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use crate::errors::{ApiError, ErrorKind};
 
 /// Pause asked for where other queries have all memory, in seconds.
-const RETRY_AFTER_S: u32 = 2;
+pub(crate) const MEMORY_RETRY_AFTER_S: u32 = 2;
 
 /// Shares of the budget, in bytes. What queries may take is the engine's.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl From<MemoryError> for ApiError {
     fn from(error: MemoryError) -> Self {
         match error {
             MemoryError::One { .. } => ApiError::new(ErrorKind::Execution, error.to_string()),
-            MemoryError::All | MemoryError::Process => ApiError::unavailable(error.to_string(), RETRY_AFTER_S),
+            MemoryError::All | MemoryError::Process => ApiError::unavailable(error.to_string(), MEMORY_RETRY_AFTER_S),
         }
     }
 }

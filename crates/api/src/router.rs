@@ -20,7 +20,7 @@ use crate::state::Api;
 use crate::{
     admin, doors, elastic, federate, influx, log_routes, notifications, openapi, otlp, prom_admin, prom_exemplars,
     prom_labels, prom_parse, prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read,
-    remote_write, search, self_metrics, self_metrics_json, status_cardinality, status_store, ui,
+    remote_write, search, self_metrics, self_metrics_json, status_cardinality, status_logs, status_store, ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -150,6 +150,7 @@ fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/queries/{id}", form(get(queries::one).delete(queries::kill)))
         .route("/queries/{id}/kill", form(post(queries::kill)))
         .route("/status/store", form(get(status_store::store)))
+        .route("/status/logs", form(get(status_logs::status)))
         .route("/status/cardinality", form(get(status_cardinality::cardinality)))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
         .route("/openapi.yaml", form(get(openapi::ours)))

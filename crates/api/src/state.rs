@@ -21,6 +21,7 @@ use crate::ingest::push_metrics::PushMetrics;
 use crate::log_intake::LogIntake;
 use crate::log_state::{LogParts, Logs};
 use crate::loki::delete::Deletions;
+use crate::loki::tail::Tails;
 use crate::memory::{MemoryLimits, QueryMemoryCollector};
 use crate::notifications::{self, Notifications};
 use crate::otlp::Otlp;
@@ -119,7 +120,7 @@ pub struct Parts {
 /// The state behind the router.
 pub struct Api {
     pub(crate) parts: Parts,
-    pub(crate) queries: Gate,
+    pub(crate) queries: Arc<Gate>,
     pub(crate) active_queries: Arc<ActiveQueries>,
     pub(crate) lookups: Arc<Gate>,
     pub(crate) remote_write: Arc<RemoteWrite>,
@@ -139,6 +140,12 @@ impl Api {
     pub fn new(mut parts: Parts) -> Arc<Self> {
         let concurrency = parts.max_concurrent_queries.max(1);
         let lookups = Arc::new(Gate::new(concurrency));
+        let queries = Arc::new(Gate::new(concurrency));
+        let query_metrics = QueryMetrics::new(concurrency);
+        query_metrics.register(&mut parts.registry);
+        parts.query_log.register(&mut parts.registry);
+        let query_log = parts.query_log.clone();
+        let active_queries = ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query, query_log);
         let intake = Intake::new(parts.sink.clone(), parts.clock.clone(), &parts.memory);
         let query_memory = parts.engine.read().options().memory.clone();
         parts.registry.register_collector(Box::new(QueryMemoryCollector(query_memory)));
@@ -149,13 +156,24 @@ impl Api {
         let pushes = PushMetrics::default();
         pushes.register(&mut parts.registry);
         let logs = parts.logs.take().map(|logs| {
-            let log_intake = LogIntake::new(logs.sink, logs.config, intake.clone());
+            let log_intake = LogIntake::new(logs.sink.clone(), logs.config, intake.clone());
             log_intake.register(&mut parts.registry);
             let engine = parts.engine.read().options().clone();
             Arc::new(Logs {
                 intake: log_intake,
                 source: logs.store.clone(),
                 store: logs.store,
+                engine: logql::Engine::new(logql::EngineOptions {
+                    memory: engine.memory.clone(),
+                    timeout: engine.timeout,
+                    clock: parts.clock.clone(),
+                    ..logql::EngineOptions::default()
+                }),
+                sink: logs.sink,
+                active_queries: active_queries.clone(),
+                queries: queries.clone(),
+                tails: Tails::default(),
+                doors: parts.doors.clone(),
                 deletions: Deletions::open(parts.data_dir.join("log_deletions.json")),
                 lookups: lookups.clone(),
                 memory: engine.memory,
@@ -168,10 +186,6 @@ impl Api {
         parts.notifications.add(notifications::STARTING);
         let federation = FederationMetrics::default();
         federation.register(&mut parts.registry);
-        let query_metrics = QueryMetrics::new(concurrency);
-        query_metrics.register(&mut parts.registry);
-        parts.query_log.register(&mut parts.registry);
-        let query_log = parts.query_log.clone();
         let remote_read = RemoteRead::new();
         remote_read.register(&mut parts.registry);
         Arc::new(Api {
@@ -183,8 +197,8 @@ impl Api {
             remote_read,
             pushgateway,
             logs,
-            queries: Gate::new(concurrency),
-            active_queries: ActiveQueries::new(parts.clock.clone(), query_metrics, parts.slow_query, query_log),
+            queries,
+            active_queries,
             lookups,
             started_at: parts.clock.now(),
             readiness: AtomicU8::new(Readiness::Starting as u8),

@@ -7,7 +7,7 @@ use model::SourceError;
 use thiserror::Error;
 
 use crate::errors::{ApiError, ErrorKind};
-use crate::json::push_strings;
+use crate::json::{push_string, push_strings};
 
 /// A failed request: the text for the person who asked.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -21,6 +21,12 @@ pub(crate) struct LokiError {
 impl LokiError {
     pub(crate) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         LokiError { status, text: text.into(), retry_after_s: None }
+    }
+
+    /// The server is busy.
+    pub(crate) fn again(text: impl Into<String>, retry_after_s: u32) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        LokiError { status, text: text.into(), retry_after_s: Some(retry_after_s) }
     }
 
     /// A wrong request.
@@ -88,4 +94,16 @@ pub(crate) fn legacy_strings(texts: &[String]) -> Response {
     }
     out.push(b'}');
     json(out)
+}
+
+/// `{"status":...,"error":...}`, as few endpoints have it.
+pub(crate) fn json_error(status: StatusCode, kind: &str, text: &str) -> Response {
+    let mut out = Vec::from(&br#"{"status":"#[..]);
+    push_string(&mut out, kind);
+    out.extend_from_slice(br#","error":"#);
+    push_string(&mut out, text);
+    out.push(b'}');
+    let mut response = (status, out).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }

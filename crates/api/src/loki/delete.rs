@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use super::answer::{Answer, LokiError};
-use super::{lookup, times};
+use super::times;
 use crate::log_state::{LogTenant, Logs};
 use crate::params::Params;
 
@@ -90,7 +90,7 @@ pub(crate) async fn add(State(logs): State<Arc<Logs>>, LogTenant(tenant): LogTen
     if query.is_empty() {
         return Err(LokiError::bad("query not set\n"));
     }
-    let matchers = lookup::matchers(&query).map_err(|error| LokiError::bad(format!("invalid query: {error}\n")))?;
+    let parsed = logql::parse_log(&query).map_err(|error| LokiError::bad(format!("invalid query: {error}\n")))?;
     let time = |name: &str, default: Option<i64>| match (params.get(name), default) {
         ("", Some(default)) => Ok(default),
         ("", None) => Err(LokiError::bad(format!("{name} time not set\n"))),
@@ -104,6 +104,7 @@ pub(crate) async fn add(State(logs): State<Arc<Logs>>, LogTenant(tenant): LogTen
     if start > end {
         return Err(LokiError::bad("start time can't be greater than end time\n"));
     }
+    let filter = (!parsed.stages.is_empty()).then(|| query.clone());
     let range = TimeRange { start: Timestamp(start.div_euclid(1_000_000)), end: Timestamp(end.div_euclid(1_000_000)) };
     let request_id =
         format!("{:08x}", xxhash_rust::xxh3::xxh3_64(format!("{query} {start} {end} {now}").as_bytes()) as u32);
@@ -117,7 +118,7 @@ pub(crate) async fn add(State(logs): State<Arc<Logs>>, LogTenant(tenant): LogTen
     };
     let shared = logs.clone();
     let work = move || {
-        shared.store.delete(&tenant, &matchers, range, None)?;
+        shared.store.delete(&tenant, &parsed.matchers, range, filter.as_deref())?;
         shared.deletions.add(&tenant, request);
         Ok::<_, StoreError>(())
     };

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use logql::parse_matchers;
 use model::{LogRequest, LogSource, Matcher, NanoRange, Reservation, SourceError, StreamSet, Tenant};
 use promql::engine::CancelFlag;
-use promql::parser::parse_metric_selector;
 
 use super::answer::LokiError;
 use crate::log_state::Logs;
@@ -54,5 +54,5 @@ pub(crate) fn matchers(text: &str) -> Result<Vec<Matcher>, LokiError> {
     {
         return Ok(Vec::new());
     }
-    parse_metric_selector(text).map_err(|error| LokiError::bad(error.to_string()))
+    parse_matchers(text).map_err(|error| LokiError::bad(error.to_string()))
 }

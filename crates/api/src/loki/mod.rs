@@ -1,10 +1,19 @@
-//! Loki's HTTP interface beside its pushes.
+//! Loki's HTTP interface beside its pushes: queries, labels, volumes, fields, patterns, live tails, deletions, status.
 
 mod answer;
+mod batch_source;
 pub(crate) mod delete;
+mod deletion_filter;
+mod encode;
+pub(crate) mod fields;
 pub(crate) mod index;
 pub(crate) mod labels;
 mod lookup;
 mod measure;
+pub(crate) mod patterns;
+pub(crate) mod query;
 pub(crate) mod status;
+pub(crate) mod tail;
 mod times;
+
+pub use deletion_filter::compile_log_filter;

@@ -102,6 +102,18 @@ pub(crate) fn step(params: &Params, range: NanoRange) -> Result<i64, LokiError> 
     Ok(step)
 }
 
+/// `interval` in nanoseconds; 0 where it is absent.
+pub(crate) fn interval(params: &Params) -> Result<i64, LokiError> {
+    let interval = match params.get("interval") {
+        "" => return Ok(0),
+        text => parse_duration_ns(text).map_err(LokiError::bad)?,
+    };
+    if interval < 0 {
+        return Err(LokiError::bad("interval must be >= 0"));
+    }
+    Ok(interval)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +171,6 @@ mod tests {
         assert_eq!(step(&params("step=0.5"), range), Ok(SECOND / 2));
         assert!(step(&params("step=0.01"), range).unwrap_err().text.starts_with("exceeded maximum resolution"));
         assert!(step(&params("step=0"), range).is_err() && step(&params("step=x"), range).is_err());
+        assert_eq!((interval(&params("")), interval(&params("interval=1s"))), (Ok(0), Ok(SECOND)));
     }
 }

@@ -290,6 +290,7 @@ pub(super) const OURS: &[Endpoint] = &[
     json("DELETE", "/queries/{id}", "End it", &[ID]),
     json("POST", "/queries/{id}/kill", "End it", &[ID]),
     json("GET", "/status/store", "What the store holds and does", &[]),
+    json("GET", "/status/logs", "What the store of logs holds and does", &[]),
     json(
         "GET",
         "/status/cardinality",

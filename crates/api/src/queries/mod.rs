@@ -244,6 +244,14 @@ impl Turn {
         let (stats, error) = (result.as_ref().ok().map(|r| &r.stats), result.as_ref().err().map(E::to_string));
         list.log.write(&self.on_list.entry, list.clock.now(), stats, error);
     }
+
+    /// Counts what came of a query in another language; `error` says why it failed.
+    pub(crate) fn ended_with(&self, error: Option<String>) {
+        let outcome = if error.is_none() { "success" } else { "error" };
+        let _ = self.on_list.entry.outcome.set(outcome);
+        let list = &self.on_list.list;
+        list.log.write(&self.on_list.entry, list.clock.now(), None, error);
+    }
 }
 
 /// The beginning of a text that may be long.

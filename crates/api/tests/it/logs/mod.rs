@@ -6,7 +6,9 @@ mod limits;
 mod memory_sink;
 mod opentelemetry;
 mod push;
+mod samples;
 mod store;
+mod tail;
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use crate::support::{Answer, App, request};
 
 /// An API with a store of logs, through Loki's port.
 pub(super) struct LokiApp {
-    _app: App,
+    pub(super) app: App,
     pub(super) store: Arc<Store>,
     router: Router,
     _dir: tempfile::TempDir,
@@ -44,7 +44,7 @@ impl LokiApp {
             all.clock = clock;
         });
         let router = api::router(app.api.clone(), Door::Loki);
-        LokiApp { _app: app, store, router, _dir: dir }
+        LokiApp { app, store, router, _dir: dir }
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
@@ -62,6 +62,10 @@ impl LokiApp {
     pub(super) async fn get(&self, path: &str, params: &Value) -> Answer {
         let path = format!("{path}?{}", query_string(params));
         self.send(request("GET", &path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(super) fn router(&self) -> Router {
+        self.router.clone()
     }
 }
 
@@ -148,6 +152,42 @@ async fn amounts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fields_and_patterns() {
+    let app = filled().await;
+    let params = with(span(), json!({"query": r#"{app="a"} |= "error""#}));
+    let fields = app.get("/loki/api/v1/detected_fields", &params).await.json();
+    let shown: Vec<String> = fields["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| format!("{} {} {} {}", f["label"], f["type"], f["cardinality"], f["parsers"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#""detected_level" "string" 1 null"#,
+            r#""level" "string" 1 ["json"]"#,
+            r#""status" "int" 2 ["json"]"#,
+            r#""took" "duration" 20 ["json"]"#
+        ]
+    );
+    let values = app.get("/loki/api/v1/detected_field/status/values", &params).await.json();
+    assert_eq!(values["values"], json!(["200", "500"]));
+    let labels =
+        app.get("/loki/api/v1/detected_labels", &with(span(), json!({"query": r#"{env="prod"}"#}))).await.json();
+    assert_eq!(labels, json!({"detectedLabels": [{"label": "app", "cardinality": 2}]}));
+    let patterns =
+        app.get("/loki/api/v1/patterns", &with(span(), json!({"query": r#"{app="c"}"#, "step": "600s"}))).await.json();
+    let pattern = &patterns["data"][0];
+    assert_eq!(
+        (&pattern["pattern"], &pattern["level"]),
+        (&json!("[error] connection from <_> lost after <_>"), &json!("error"))
+    );
+    let lines: u64 = pattern["samples"].as_array().unwrap().iter().map(|s| s[1].as_u64().unwrap()).sum();
+    assert_eq!(lines, 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deletions() {
     let app = filled().await;
     let delete = |params: Value| {
@@ -165,12 +205,32 @@ async fn deletions() {
         assert_eq!(answer.status, 400, "{bad} {}", answer.text());
     }
     assert_eq!(delete(json!({"query": r#"{app="a"}"#, "start": NOW - 600, "end": NOW - 301})).await.status, 204);
-    let stats = app.get("/loki/api/v1/index/stats", &with(span(), json!({"query": r#"{env="prod"}"#}))).await.json();
-    assert_eq!(stats["entries"], 90, "{stats}");
+    let count = json!({"query": r#"sum by (app) (count_over_time({env="prod"}[10m]))"#, "time": NOW});
+    let answer = app.get("/loki/api/v1/query", &count).await.json();
+    assert_eq!(answer["data"]["result"][0]["value"][1], "30", "{answer}");
+    assert_eq!(answer["data"]["result"][1]["value"][1], "59");
     let list = app.get("/loki/api/v1/delete", &json!({})).await.json();
     assert_eq!((list.as_array().unwrap().len(), &list[0]["status"]), (1, &json!("processed")));
     let id = list[0]["request_id"].as_str().unwrap();
     let path = format!("/loki/api/v1/delete?request_id={id}");
     let answer = app.send(request("DELETE", &path).body(Body::empty()).unwrap()).await;
     assert_eq!(answer.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_are_listed_and_refused_like_others() {
+    let app = filled().await;
+    let too_many = with(span(), json!({"query": r#"{app="a"}"#, "limit": 5001}));
+    assert_eq!(app.get("/loki/api/v1/query_range", &too_many).await.status, 400);
+    let long = json!({"query": r#"{app="a"}"#, "start": 0, "end": NOW});
+    let answer = app.get("/loki/api/v1/query_range", &long).await;
+    assert!(answer.text().starts_with("the query time range exceeds the limit"), "{}", answer.text());
+    let log = json!({"query": r#"{app="a"}"#});
+    let answer = app.get("/loki/api/v1/query", &log).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().starts_with("log queries are not supported as an instant query type"), "{}", answer.text());
+    let bomb = json!({"query": "sum(".repeat(5000)});
+    assert_eq!(app.get("/loki/api/v1/query", &bomb).await.status, 400);
+    let none = app.app.get("/api/afferent/v1/queries").await.json();
+    assert_eq!(none["data"]["queries"], json!([]));
 }
