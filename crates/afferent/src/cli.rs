@@ -98,6 +98,12 @@ pub(crate) struct ServeArgs {
     #[arg(long = "query.lookback-delta", value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
     pub(crate) query_lookback_delta: Duration,
 
+    /// Parts of PromQL that change what queries answer, and so are off by default, as in Prometheus; separated by commas:
+    /// promql-delayed-name-removal, use-start-timestamps, type-and-unit-labels. Experimental functions and the like are
+    /// always on.
+    #[arg(long = "enable-feature", value_name = "NAME,...", value_delimiter = ',', value_parser = parse_feature)]
+    pub(crate) features: Vec<Feature>,
+
     /// Regular expression for the origins whose pages may read the API.
     #[arg(long = "web.cors.origin", value_name = "REGEX", default_value = ".*")]
     pub(crate) cors_origin: String,
@@ -114,6 +120,52 @@ pub(crate) struct ServeArgs {
     /// Allow POST /-/quit to stop the server.
     #[arg(long = "web.enable-lifecycle")]
     pub(crate) enable_lifecycle: bool,
+}
+
+/// What `--enable-feature` turns on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feature {
+    DelayedNameRemoval,
+    StartTimestamps,
+    TypeAndUnitLabels,
+    /// A feature of Prometheus that is always on here.
+    AlwaysOn(&'static str),
+}
+
+impl Feature {
+    const ALWAYS_ON: [&str; 12] = [
+        "created-timestamp-zero-ingestion",
+        "exemplar-storage",
+        "metadata-wal-records",
+        "native-histograms",
+        "otlp-deltatocumulative",
+        "otlp-write-receiver",
+        "promql-at-modifier",
+        "promql-binop-fill-modifiers",
+        "promql-duration-expr",
+        "promql-experimental-functions",
+        "promql-extended-range-selectors",
+        "remote-write-receiver",
+    ];
+
+    /// Prometheus' name for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Feature::DelayedNameRemoval => "promql-delayed-name-removal",
+            Feature::StartTimestamps => "use-start-timestamps",
+            Feature::TypeAndUnitLabels => "type-and-unit-labels",
+            Feature::AlwaysOn(name) => name,
+        }
+    }
+}
+
+fn parse_feature(name: &str) -> Result<Feature, String> {
+    let off = [Feature::DelayedNameRemoval, Feature::StartTimestamps, Feature::TypeAndUnitLabels];
+    let known = off.into_iter().chain(Feature::ALWAYS_ON.map(Feature::AlwaysOn));
+    known.into_iter().find(|feature| feature.name() == name).ok_or_else(|| {
+        let names = off.map(Feature::name).join(", ");
+        format!("there is no such feature; those that can be turned on are {names}")
+    })
 }
 
 /// On or off.

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::classic_ports::{self, ClassicPort};
-use crate::cli::{ServeArgs, Switch};
+use crate::cli::{Feature, ServeArgs, Switch};
 use crate::log_house::LogHouse;
 use crate::memory::Budget;
 use crate::reload::Reloader;
@@ -366,6 +366,9 @@ fn engine_options(args: &ServeArgs, memory: Arc<MemoryPool>) -> EngineOptions {
         max_samples: args.query_max_samples,
         memory,
         timeout: args.query_timeout,
+        delayed_name_removal: args.features.contains(&Feature::DelayedNameRemoval),
+        use_start_timestamps: args.features.contains(&Feature::StartTimestamps),
+        type_and_unit_labels: args.features.contains(&Feature::TypeAndUnitLabels),
         ..EngineOptions::default()
     }
 }
@@ -379,6 +382,7 @@ fn flags(args: &ServeArgs) -> BTreeMap<String, String> {
         ("classic-ports", switch(args.classic_ports == Switch::On)),
         ("config", args.config.display().to_string()),
         ("data", args.data.display().to_string()),
+        ("enable-feature", args.features.iter().map(|feature| feature.name()).collect::<Vec<_>>().join(",")),
         ("listen", args.listen.to_string()),
         ("memory", args.memory.map(|bytes| bytes.to_string()).unwrap_or_default()),
         ("query.lookback-delta", duration(args.query_lookback_delta)),

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use model::TimeRange;
+use model::{Matcher, TimeRange};
 use promql::engine::CancelFlag;
 use promql::parser::parse_metric_selector;
 use serde::Serialize;
@@ -42,6 +42,12 @@ pub(crate) async fn delete_series(State(api): State<Arc<Api>>, tenant: RequestTe
     let end = params.time_or("end", MAX_TIME_MS)?;
     let selectors = params.all("match[]").map(parse_metric_selector).collect::<Result<Vec<_>, _>>();
     let selectors = selectors.map_err(|e| ApiError::parameter("match[]", e))?;
+    if selectors.iter().any(|matchers| matchers.iter().all(Matcher::matches_empty)) {
+        // An empty variable in a script must not delete everything.
+        return Err(ApiError::bad_data(
+            "match[] must contain at least one non-empty matcher; {__name__=~\".+\"} stands for all series",
+        ));
+    }
     let store = Arc::clone(&api.parts.store);
     run(&api, move || {
         selectors.iter().try_for_each(|matchers| store.delete(&tenant.0, matchers, TimeRange { start, end }))

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use crate::harness::{Server, free_port, wait_for};
+use crate::harness::{Server, free_port, http_get, wait_for};
 
 fn afferent(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_afferent")).args(args).output().expect("the binary runs")
@@ -144,4 +144,18 @@ fn queries_and_status_are_printed() {
     let nobody = afferent(&["status", "--server", &format!("http://127.0.0.1:{}", free_port())]);
     assert_eq!(nobody.status.code(), Some(1));
     assert!(stderr(&nobody).contains("cannot reach a server"), "{}", stderr(&nobody));
+}
+
+#[test]
+fn features_of_the_language_are_turned_on_by_name() {
+    let unknown = afferent(&["serve", "--enable-feature", "promql-experimental-functions,no-such"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("promql-delayed-name-removal, use-start-timestamps"), "{}", stderr(&unknown));
+    let names = "promql-delayed-name-removal,use-start-timestamps,native-histograms";
+    let server = Server::start_with("global: {}\n", &["--enable-feature", names]);
+    let (_, features) = http_get(&server.url, "/api/v1/features");
+    let of_promql = &features["data"]["promql"];
+    let on =
+        ["delayed_name_removal", "use_start_timestamps", "type_and_unit_labels"].map(|name| of_promql[name] == true);
+    assert_eq!(on, [true, true, false], "{features}");
 }

@@ -21,6 +21,11 @@ impl Server {
         Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), &[])
     }
 
+    /// The same with more on its command line.
+    pub(crate) fn start_with(config: &str, more: &[&str]) -> Self {
+        Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), more)
+    }
+
     /// The same with a memory budget and a limit of its address space, in bytes.
     pub(crate) fn start_limited(config: &str, budget: u64, address_space: u64) -> Self {
         let mut shell = Command::new("sh");

@@ -67,6 +67,9 @@ pub(crate) async fn federate(
     let mut sets = Vec::new();
     for selector in params.all("match[]") {
         match parse_metric_selector(selector) {
+            Ok(matchers) if matchers.iter().all(Matcher::matches_empty) => {
+                return plain(StatusCode::BAD_REQUEST, "match[] must contain at least one non-empty matcher");
+            }
             Ok(matchers) => sets.push(matchers),
             Err(fault) => return plain(StatusCode::BAD_REQUEST, &fault.to_string()),
         }

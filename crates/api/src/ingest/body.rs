@@ -24,6 +24,18 @@ pub(crate) enum ReadFault {
     Broken(axum::Error),
     #[error("the memory for requests that are being read is used up, retry later")]
     OverBudget,
+    /// It would not fit if it came alone either.
+    #[error(
+        "the request takes more than the {0} bytes of memory that all requests together may: send smaller ones, or raise --memory"
+    )]
+    BeyondMemory(u64),
+}
+
+impl ReadFault {
+    /// True where the same request can never be read.
+    pub(crate) fn is_too_large(&self) -> bool {
+        matches!(self, ReadFault::TooLarge | ReadFault::BeyondMemory(_))
+    }
 }
 
 /// Memory of all requests under way, in bytes.
@@ -61,6 +73,11 @@ impl Reserved<'_> {
     pub(crate) fn add(&mut self, bytes: usize) -> Result<(), ReadFault> {
         let bytes = bytes as u64;
         self.bytes += bytes;
+        if self.bytes > self.account.limit {
+            // Counted, because it is given back as a whole.
+            self.account.used.fetch_add(bytes, Ordering::Relaxed);
+            return Err(ReadFault::BeyondMemory(self.account.limit));
+        }
         let used = self.account.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let is_full = used > self.account.limit
             || self.account.resident.as_ref().is_some_and(|resident| resident.is_over(bytes as usize));
@@ -137,7 +154,7 @@ mod tests {
             async move { read(Body::from(bytes), &mut account.open()).await }
         };
         assert_eq!(read(vec![1; 100]).await.unwrap().len(), 100);
-        assert!(matches!(read(vec![1; 101]).await, Err(ReadFault::OverBudget)));
+        assert!(matches!(read(vec![1; 101]).await, Err(ReadFault::BeyondMemory(100))));
         assert!(matches!(read(vec![1; MAX_BYTES + 1]).await, Err(ReadFault::TooLarge)));
         let chunks = futures::stream::iter([Ok(vec![1; 60]), Err(std::io::Error::other("gone"))]);
         let broken = super::read(Body::from_stream(chunks), &mut account.open()).await;

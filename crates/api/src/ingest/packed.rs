@@ -25,7 +25,7 @@ impl BodyFault {
     /// The status to answer with.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            BodyFault::Read(ReadFault::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyFault::Read(ReadFault::TooLarge | ReadFault::BeyondMemory(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             BodyFault::Read(ReadFault::OverBudget) => StatusCode::SERVICE_UNAVAILABLE,
             BodyFault::Encoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BodyFault::Read(ReadFault::Broken(_)) | BodyFault::Gzip(_) => StatusCode::BAD_REQUEST,
@@ -35,7 +35,7 @@ impl BodyFault {
     /// The value of the `reason` label in counters.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            BodyFault::Read(ReadFault::TooLarge) => "too_large",
+            BodyFault::Read(ReadFault::TooLarge | ReadFault::BeyondMemory(_)) => "too_large",
             BodyFault::Read(ReadFault::OverBudget) => "over_budget",
             BodyFault::Encoding(_) => "unsupported",
             BodyFault::Read(ReadFault::Broken(_)) | BodyFault::Gzip(_) => "malformed",
@@ -115,7 +115,7 @@ mod tests {
         ));
         let bomb = gzip(&vec![0; MAX_BYTES + 1]);
         assert!(matches!(read_as("gzip", bomb.clone(), u64::MAX).await, Err(BodyFault::Read(ReadFault::TooLarge))));
-        assert!(matches!(read_as("gzip", bomb, 1 << 20).await, Err(BodyFault::Read(ReadFault::OverBudget))));
+        assert!(matches!(read_as("gzip", bomb, 1 << 20).await, Err(BodyFault::Read(ReadFault::BeyondMemory(_)))));
         assert!(matches!(read_as("br", vec![1], 100).await, Err(BodyFault::Encoding(_))));
         let mut torn = gzip(b"some text that is long enough");
         torn.truncate(torn.len() - 9);

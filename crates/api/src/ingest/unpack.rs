@@ -131,6 +131,6 @@ mod tests {
         assert!(matches!(fault, UnpackFault::TooLarge));
         let small = Account::new(1 << 20, None);
         let fault = unpack(zeros, Packing::Zstd, &mut small.open()).unwrap_err();
-        assert!(matches!(fault, UnpackFault::Read(ReadFault::OverBudget)));
+        assert!(matches!(fault, UnpackFault::Read(ReadFault::BeyondMemory(_))));
     }
 }

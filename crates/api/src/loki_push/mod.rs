@@ -138,10 +138,12 @@ fn status(failure: &Failure) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Failure::Sink(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Failure::Read(ReadFault::TooLarge)
-        | Failure::Unpack(UnpackFault::TooLarge)
-        | Failure::TooLarge(_)
-        | Failure::TooHeavy(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        Failure::Read(fault) | Failure::Unpack(UnpackFault::Read(fault)) if fault.is_too_large() => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
+        Failure::Unpack(UnpackFault::TooLarge) | Failure::TooLarge(_) | Failure::TooHeavy(_) => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         Failure::NoStreams => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     }

@@ -219,9 +219,10 @@ fn failure_of(fault: &MessageFault) -> Failure {
         MessageFault::Read(ReadFault::OverBudget) | MessageFault::Unpack(UnpackFault::Read(ReadFault::OverBudget)) => {
             (Code::Unavailable, Some(RETRY_AFTER_S))
         }
-        MessageFault::Read(ReadFault::TooLarge)
-        | MessageFault::Unpack(UnpackFault::TooLarge)
-        | MessageFault::TooHeavy(_) => (Code::ResourceExhausted, None),
+        MessageFault::Read(fault) | MessageFault::Unpack(UnpackFault::Read(fault)) if fault.is_too_large() => {
+            (Code::ResourceExhausted, None)
+        }
+        MessageFault::Unpack(UnpackFault::TooLarge) | MessageFault::TooHeavy(_) => (Code::ResourceExhausted, None),
         _ => (Code::InvalidArgument, None),
     };
     Failure { code, message: fault.to_string(), retry_after_s }

@@ -255,7 +255,7 @@ async fn answer(receiver: &RemoteWrite, tenant: Tenant, headers: &HeaderMap, bod
 fn answer_failure(receiver: &RemoteWrite, tenant: &Tenant, failure: &Failure) -> Response {
     let unavailable = |seconds| retry_later(StatusCode::SERVICE_UNAVAILABLE, seconds, failure);
     let (reason, response) = match failure {
-        Failure::Body(BodyFault::Read(ReadFault::TooLarge)) => {
+        Failure::Body(BodyFault::Read(fault)) if fault.is_too_large() => {
             ("too_large", text(StatusCode::PAYLOAD_TOO_LARGE, failure))
         }
         Failure::Body(BodyFault::Read(ReadFault::OverBudget)) => ("over_budget", unavailable(RETRY_AFTER_S)),

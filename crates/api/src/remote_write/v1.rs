@@ -24,14 +24,18 @@ impl V1 {
     ) -> Result<(usize, Vec<FamilyMetadata<'a>>, Option<MetadataFault>), WireError> {
         let mut reader = Reader::new(request);
         let (mut series, mut found, mut fault) = (0, Vec::new(), None);
+        let mut is_version_2 = false;
         while let Some((number, value)) = reader.field()? {
             match (number, value) {
                 (METADATA, Value::Bytes(_)) if found.len() == most => fault = Some(MetadataFault::TooMany(most)),
                 (METADATA, Value::Bytes(message)) => found.push(family(message)?),
                 (Self::SERIES, Value::Bytes(_)) => series += 1,
                 (Self::SERIES | METADATA, _) => return Err(WireError::FieldType(number)),
-                _ => {}
+                _ => is_version_2 |= matches!(number, super::v2::SYMBOLS | super::v2::SERIES),
             }
+        }
+        if is_version_2 && series == 0 && found.is_empty() {
+            return Err(WireError::OtherVersion("2.0"));
         }
         Ok((series, found, fault))
     }
@@ -98,5 +102,21 @@ impl<'a> Dialect<'a> for V1 {
 
     fn metadata(&self, _: &'a [u8]) -> Result<Result<RawMetadata<'a>, MetadataFault>, WireError> {
         Ok(Ok(RawMetadata::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::remote_write::v2::{TableFault, V2};
+
+    #[test]
+    fn messages_of_the_other_version_are_told_apart() {
+        // A symbols table of one empty text and an empty series; an empty series.
+        let (version_2, version_1) = ([4 << 3 | 2, 0, 5 << 3 | 2, 0], [1 << 3 | 2, 0]);
+        assert!(V2::scan(&version_2).is_ok() && V1::scan(&version_1, 1).is_ok());
+        assert_eq!(V1::scan(&version_2, 1).unwrap_err(), WireError::OtherVersion("2.0"));
+        assert_eq!(V2::scan(&version_1).unwrap_err(), TableFault::Wire(WireError::OtherVersion("1.0")));
+        assert!(V2::scan(&[]).is_ok() && V1::scan(&[], 1).is_ok(), "nothing to say is allowed");
     }
 }

@@ -10,8 +10,8 @@ use super::labels::{LabelFault, RawLabel};
 use super::wire::{Reader, Value, WireError, each_varint};
 use crate::ingest::cache::SeriesKey;
 
-const SYMBOLS: u32 = 4;
-const SERIES: u32 = 5;
+pub(super) const SYMBOLS: u32 = 4;
+pub(super) const SERIES: u32 = 5;
 /// Entries of a symbols table; bounds the memory of a table of empty texts.
 const MAX_SYMBOLS: usize = 2 << 20;
 
@@ -39,7 +39,7 @@ impl<'a> V2<'a> {
     /// Reads the symbols table, and checks that the request is a list of whole fields.
     pub(super) fn scan(request: &'a [u8]) -> Result<Self, TableFault> {
         let mut symbols: Vec<&'a [u8]> = Vec::new();
-        let mut series = 0;
+        let (mut series, mut is_version_1) = (0, false);
         let mut reader = Reader::new(request);
         while let Some((number, value)) = reader.field()? {
             match (number, value) {
@@ -47,8 +47,11 @@ impl<'a> V2<'a> {
                 (SYMBOLS, Value::Bytes(symbol)) => symbols.push(symbol),
                 (SERIES, Value::Bytes(_)) => series += 1,
                 (SYMBOLS | SERIES, _) => return Err(WireError::FieldType(number).into()),
-                _ => {}
+                _ => is_version_1 |= number == super::v1::V1::SERIES,
             }
+        }
+        if is_version_1 && series == 0 {
+            return Err(WireError::OtherVersion("1.0").into());
         }
         let starts_empty = symbols.first().map_or(series == 0, |first| first.is_empty());
         if !starts_empty {

@@ -23,6 +23,9 @@ pub(crate) enum WireError {
     /// A known field in another encoding.
     #[error("field {0} is not encoded as its type demands")]
     FieldType(u32),
+    /// A message of the protocol's other version.
+    #[error("this is a message of remote write {0}, which is not what its content type says")]
+    OtherVersion(&'static str),
 }
 
 /// The value of one field.

@@ -128,6 +128,8 @@ async fn wrong_requests_are_explained_as_prometheus_does() {
     for (path, kind, error) in [
         ("delete_series", "bad_data", "no match[] parameter provided"),
         ("delete_series?match[]=up&start=x", "bad_data", "invalid parameter \"start\": invalid time value for 'start'"),
+        ("delete_series?match[]=%7B%7D", "bad_data", "match[] must contain at least one non-empty matcher"),
+        ("delete_series?match[]=%7Ba=~%22.*%22%7D", "bad_data", "match[] must contain at least one non-empty matcher"),
         ("delete_series?match[]=up%7B", "bad_data", "invalid parameter \"match[]\": "),
         (
             "snapshot?skip_head=x",

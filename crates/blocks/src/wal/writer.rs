@@ -127,10 +127,14 @@ impl Writer {
         // Counts up even where creation fails: a half-made file of this name is never written to again.
         self.next_number += 1;
         let shared = &self.shared;
-        let mut file = shared.disk.create(&shared.dir.join(segment_name(number)))?;
-        file.write_all(&segment_header(number))?;
-        file.sync()?;
-        shared.disk.sync_dir(&shared.dir)?;
+        let path = shared.dir.join(segment_name(number));
+        let mut file = shared.disk.create(&path)?;
+        let begun = file.write_all(&segment_header(number)).and_then(|()| file.sync());
+        if let Err(error) = begun.and_then(|()| shared.disk.sync_dir(&shared.dir)) {
+            // A full disk would collect one for each attempt. What cannot be removed is an empty segment to a reader.
+            let _ = shared.disk.remove(&path);
+            return Err(error);
+        }
         WalCounters::add(&shared.counters.disk_bytes, HEADER as u64);
         shared.counters.segment.store(number, Ordering::Relaxed);
         self.segment = Some(Segment { number, file, length: HEADER as u64 });
