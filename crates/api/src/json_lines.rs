@@ -208,7 +208,7 @@ pub(crate) fn time_of(text: &str) -> Option<i64> {
     let (seconds, scale) = if seconds.abs() < 1e11 { (seconds, 1e9) } else { (seconds, 1e6) };
     // Added as whole numbers: their sum has more digits than a float.
     let (whole, part) = (seconds.trunc() * scale, (seconds.fract() * scale).round());
-    (whole.abs() < 9.2e18).then_some(whole as i64 + part as i64)
+    if whole.abs() < 9.2e18 { (whole as i64).checked_add(part as i64) } else { None }
 }
 
 #[cfg(test)]

@@ -81,7 +81,8 @@ async fn a_store_that_cannot_take_more_is_retried() {
 
     let small = Receiver::with_memory(20);
     let answer = small.send(post_v2(&message)).await;
-    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, Some("5")));
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (413, None), "it would never fit");
+    assert!(answer.text().contains("send smaller ones, or raise --memory"), "{}", answer.text());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
