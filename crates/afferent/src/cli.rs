@@ -9,6 +9,7 @@ use model::duration::parse_duration_ms;
 
 use crate::export::ExportArgs;
 use crate::import::ImportWhat;
+use crate::ship::ShipArgs;
 
 /// Where `query` and `status` find the server.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:3000";
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Import(ImportWhat),
     /// Write samples of a data directory that no server uses to a file.
     Export(ExportArgs),
+    /// Ship log lines to a server: files, containers, the journal, syslog, as a Promtail configuration says.
+    Ship(ShipArgs),
     /// Print the version.
     Version,
 }

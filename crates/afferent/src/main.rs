@@ -18,6 +18,7 @@ mod query;
 mod reload;
 mod serve;
 mod settings;
+mod ship;
 mod status;
 mod table;
 mod targets;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             Command::Status(args) => status::run(&args).await,
             Command::Import(what) => in_the_background(move || import::run(&what)).await.map(|()| true),
             Command::Export(args) => in_the_background(move || export::run(&args)).await.map(|()| true),
+            Command::Ship(args) => ship::run(&args).await.map(|()| true),
             Command::Version => print_version().map(|()| true),
         }
     });

@@ -13,6 +13,7 @@ mod limits;
 mod load;
 mod loki;
 mod prometheus;
+pub mod promtail;
 mod relabel;
 mod remote;
 mod retention;
@@ -28,7 +29,9 @@ pub use http_client::{
     Authorization, BasicAuth, HeaderValues, HttpClientConfig, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
 pub use limits::{LimitsConfig, TenantLimits};
-pub use load::{Loaded, expand_pattern, load, load_loki, load_loki_text, load_text, to_yaml};
+pub use load::{
+    Loaded, expand_pattern, load, load_loki, load_loki_text, load_promtail, load_promtail_text, load_text, to_yaml,
+};
 pub use loki::{
     LokiCompactor, LokiConfig, LokiDeletion, LokiIngester, LokiLimits, LokiOtlp, LokiOtlpAction, LokiOtlpRule,
     LokiRetention,

@@ -5,6 +5,7 @@ mod http_client;
 mod limits;
 mod loki;
 mod loki_keys;
+mod promtail;
 mod relabel;
 mod remote;
 mod retention;
@@ -22,6 +23,8 @@ use crate::error::{ConfigErrors, Problem};
 use crate::prometheus::{GlobalConfig, PrometheusConfig};
 use crate::scrape::ScrapeConfig;
 use crate::yaml::{self, Node, Position};
+
+pub use promtail::{load_promtail, load_promtail_text};
 
 /// A configuration with what reading it has shown.
 #[derive(Clone, Debug)]
@@ -89,7 +92,7 @@ struct Reading<'e> {
 }
 
 impl Reading<'_> {
-    fn finish(mut self, config: PrometheusConfig) -> Result<Loaded<PrometheusConfig>, ConfigErrors> {
+    fn finish<T>(mut self, config: T) -> Result<Loaded<T>, ConfigErrors> {
         if self.problems.is_empty() {
             return Ok(Loaded { config, files: self.files, warnings: self.warnings });
         }

@@ -1,0 +1,492 @@
+//! All followed files: which are new, which have moved, which are done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::FileJob;
+use super::groups::{Group, Groups};
+use super::identity::{FileId, has_content, id_of, identify, same_beginning};
+use super::tail::{Opening, Progress, Standing, Tail};
+use crate::batch::Batch;
+use crate::entry::BaseLabels;
+use crate::intake::Intake;
+use crate::metrics::{PathLabel, ShipMetrics};
+use crate::pipeline::PipelineContext;
+use crate::positions::{Mark, Marks};
+use crate::stamp::Stamps;
+
+/// A rotated file is closed when it has not grown for so long (nanoseconds): its writer has the new one by then.
+const ROTATED_GRACE: i64 = 30_000_000_000;
+/// A file without a name is closed sooner.
+const DELETED_GRACE: i64 = 3_000_000_000;
+/// A copy that was written to within this time is not finished.
+const COPYING: Duration = Duration::from_secs(1);
+/// Chunks that one file may give before the next one's turn.
+const TURN: usize = 4;
+/// Between the path and the inode in the position of a rotated file.
+const ROTATED: &str = "#rotated-";
+
+/// The files of all jobs.
+pub(super) struct Follower {
+    jobs: Vec<FileJob>,
+    /// How far files were read that are not open now.
+    marks: Marks,
+    tails: Vec<Tail>,
+    /// Files that cannot be opened, and why.
+    failed: BTreeMap<(usize, PathBuf), String>,
+    buffer: Vec<u8>,
+    stamps: Arc<Stamps>,
+    intake: Arc<Intake>,
+    metrics: Arc<ShipMetrics>,
+    handle: Handle,
+    stop: CancellationToken,
+    wants_scan: bool,
+}
+
+impl Follower {
+    pub(super) fn new(
+        jobs: Vec<FileJob>,
+        marks: Marks,
+        context: &PipelineContext,
+        intake: Arc<Intake>,
+        metrics: Arc<ShipMetrics>,
+        handle: Handle,
+        stop: CancellationToken,
+    ) -> Self {
+        Follower {
+            jobs,
+            marks,
+            tails: Vec::new(),
+            failed: BTreeMap::new(),
+            buffer: Vec::new(),
+            stamps: context.stamps.clone(),
+            intake,
+            metrics,
+            handle,
+            stop,
+            wants_scan: false,
+        }
+    }
+
+    pub(super) fn tails(&self) -> impl Iterator<Item = &Tail> {
+        self.tails.iter()
+    }
+
+    pub(super) fn failures(&self) -> impl Iterator<Item = (&str, &Path, &str)> {
+        self.failed.iter().map(|((job, path), error)| (self.job_name(*job), path.as_path(), error.as_str()))
+    }
+
+    pub(super) fn job_name(&self, job: usize) -> &str {
+        &self.jobs[job].name
+    }
+
+    pub(super) fn wants_scan(&mut self) -> bool {
+        std::mem::take(&mut self.wants_scan)
+    }
+
+    /// Looks for new files. At the first time also for what was rotated while nobody looked.
+    pub(super) fn scan(&mut self, groups: &mut [Groups], directories: &mut BTreeSet<PathBuf>, is_first: bool) {
+        let mut present: BTreeSet<(usize, PathBuf)> = BTreeSet::new();
+        let mut all: Vec<(usize, Group)> = Vec::new();
+        for (job, groups) in groups.iter_mut().enumerate() {
+            let name = self.jobs[job].name.clone();
+            all.extend(groups.current(&name).into_iter().map(|group| (job, group)));
+        }
+        for (job, group) in &all {
+            for path in group.pattern.find(directories) {
+                if present.insert((*job, path.clone())) {
+                    self.meet(*job, group, &path);
+                }
+            }
+        }
+        if is_first {
+            self.find_rotated(&all);
+        }
+        self.failed.retain(|key, _| present.contains(key));
+        self.metrics.files_active.set(self.tails.len() as i64);
+    }
+
+    /// A path that is meant: perhaps a new file, perhaps one that is known under another name.
+    fn meet(&mut self, job: usize, group: &Group, path: &Path) {
+        let id = match std::fs::metadata(path) {
+            Ok(metadata) => id_of(&metadata),
+            Err(error) => return self.fail(job, path, &error),
+        };
+        let is_known = |tail: &Tail| tail.job == job && tail.id == id;
+        if !self.tails.iter().any(is_known) {
+            // If it is a copy of one that is followed, that one is now either read as far as the copy goes, or was cut since.
+            self.read_originals(job, path);
+        }
+        if let Some(known) = self.tails.iter_mut().find(|tail| is_known(tail)) {
+            if matches!(known.standing, Standing::Rotated(_)) {
+                // It has a name that is meant, too: from now on this is its name.
+                let old = std::mem::replace(&mut known.key, path.display().to_string());
+                known.path = path.to_owned();
+                known.standing = Standing::Current;
+                let changes = vec![(old, None), (known.key.clone(), Some(known.mark()))];
+                self.submit(Batch::of_changes(changes));
+            }
+            return;
+        }
+        match self.open(job, group, path) {
+            Ok(()) => {
+                self.failed.remove(&(job, path.to_owned()));
+            }
+            Err(error) => self.fail(job, path, &error),
+        }
+    }
+
+    fn fail(&mut self, job: usize, path: &Path, error: &io::Error) {
+        if error.kind() == io::ErrorKind::NotFound {
+            return;
+        }
+        let is_new = self.failed.insert((job, path.to_owned()), error.to_string()).is_none();
+        if is_new {
+            warn!(job = self.job_name(job), path = %path.display(), %error, "a log file cannot be read");
+        }
+    }
+
+    fn open(&mut self, job: usize, group: &Group, path: &Path) -> io::Result<()> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        let id = id_of(&metadata);
+        let now = self.stamps.now();
+        let key = self.free_key(job, path);
+        let mut offset = self.known_offset(&key, &file, id, metadata.len());
+        if offset == 0 && metadata.len() > 0 {
+            match self.copied_from(job, path, &file, &metadata) {
+                Copied::No => {}
+                Copied::UpTo(done) => offset = done,
+                Copied::NotYet => return Ok(()),
+            }
+        }
+        let name = path.display().to_string();
+        let labels = group.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let base = BaseLabels::new(labels.chain([("filename", name.as_str())]));
+        let label = PathLabel { path: name };
+        let opening = Opening {
+            job,
+            path: path.to_owned(),
+            key: key.clone(),
+            base,
+            pipeline: self.jobs[job].pipeline.clone(),
+            read_bytes: self.metrics.read_bytes.get_or_create(&label).clone(),
+            read_lines: self.metrics.read_lines.get_or_create(&label).clone(),
+        };
+        let tail = Tail::new(opening, file, offset, now)?;
+        info!(job = self.jobs[job].name, path = %path.display(), offset, "following a log file");
+        // Before anything of it is read, the position says that this is the file: the old one's rest has a name of its own.
+        self.submit(Batch::of_changes(vec![(key, Some(tail.mark()))]));
+        self.tails.push(tail);
+        Ok(())
+    }
+
+    /// The path itself, unless another job has it.
+    fn free_key(&self, job: usize, path: &Path) -> String {
+        let key = path.display().to_string();
+        let is_taken = self.tails.iter().any(|tail| tail.job != job && tail.key == key);
+        if is_taken { format!("{key}#{}", self.jobs[job].name) } else { key }
+    }
+
+    /// How far a file was read at an earlier time, whatever its name was then.
+    fn known_offset(&mut self, key: &str, file: &File, id: FileId, size: u64) -> u64 {
+        let is_it = |mark: &Mark| match mark {
+            Mark::File { offset, identity: Some(identity) } => {
+                (identity.dev, identity.ino) == id && *offset <= size && has_content(file, identity, *offset)
+            }
+            _ => false,
+        };
+        let own = self.marks.get(key).filter(|mark| is_it(mark));
+        let found = own.or_else(|| self.marks.values().find(|mark| is_it(mark)));
+        let offset = match (found, self.marks.get(key)) {
+            (Some(Mark::File { offset, .. }), _) => *offset,
+            // A position of Promtail says no more than how far.
+            (None, Some(Mark::File { offset, identity: None })) if *offset <= size => *offset,
+            // Compressed: the offset counts unpacked bytes, and the file does not change.
+            (None, Some(Mark::File { offset, identity: Some(identity) }))
+                if identity.head_len == 0 && (identity.dev, identity.ino) == id && *offset > 0 =>
+            {
+                *offset
+            }
+            _ => 0,
+        };
+        if self.marks.get(key).is_some_and(|mark| is_it(mark)) {
+            self.marks.remove(key);
+        }
+        offset
+    }
+
+    fn read_originals(&mut self, job: usize, path: &Path) {
+        let is_original = |tail: &Tail| tail.job == job && tail.offset > 0 && is_named_after(path, &tail.path);
+        let originals: Vec<usize> = (0..self.tails.len()).filter(|at| is_original(&self.tails[*at])).collect();
+        for at in originals {
+            while !self.stop.is_cancelled() && self.look_at(at) {}
+        }
+    }
+
+    /// Whether a new file is a copy of one that is followed, as `copytruncate` makes it before it cuts that one: nothing of it
+    /// is read again.
+    fn copied_from(&mut self, job: usize, path: &Path, file: &File, metadata: &Metadata) -> Copied {
+        let size = metadata.len();
+        let is_copy = self.tails.iter().any(|tail| {
+            tail.job == job
+                && tail.offset >= size
+                && tail.compressed.is_none()
+                && is_named_after(path, &tail.path)
+                && same_beginning(&tail.file, file, size)
+                && has_content(&tail.file, &identify(file, tail.id, size), size)
+        });
+        if !is_copy {
+            return Copied::No;
+        }
+        let is_growing = metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < COPYING));
+        if is_growing {
+            // It is looked at again before long.
+            self.wants_scan = true;
+            return Copied::NotYet;
+        }
+        Copied::UpTo(size)
+    }
+
+    /// What was rotated away while nobody looked, and lies beside its successor under a name that is not meant.
+    fn find_rotated(&mut self, groups: &[(usize, Group)]) {
+        let marks: Vec<(String, Mark)> = self.marks.iter().map(|(key, mark)| (key.clone(), mark.clone())).collect();
+        for (key, mark) in marks {
+            let Mark::File { offset, identity: Some(identity) } = mark else { continue };
+            let path = PathBuf::from(key.split(ROTATED).next().unwrap_or_default());
+            let id = (identity.dev, identity.ino);
+            if self.tails.iter().any(|tail| tail.id == id) {
+                continue;
+            }
+            let Some((job, group)) = groups.iter().find(|(_, group)| group.pattern.is_match(&path)) else { continue };
+            let Some((_, file)) =
+                sibling_with(&path, |file, found| found == id && has_content(file, &identity, offset))
+            else {
+                self.marks.remove(&key);
+                self.submit(Batch::of_changes(vec![(key, None)]));
+                continue;
+            };
+            if let Err(error) = self.adopt(*job, group, &path, file, offset) {
+                self.fail(*job, &path, &error);
+            }
+        }
+    }
+
+    fn adopt(&mut self, job: usize, group: &Group, path: &Path, file: File, offset: u64) -> io::Result<()> {
+        let name = path.display().to_string();
+        let labels = group.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let label = PathLabel { path: name.clone() };
+        let now = self.stamps.now();
+        let id = id_of(&file.metadata()?);
+        let opening = Opening {
+            job,
+            path: path.to_owned(),
+            key: format!("{name}{ROTATED}{}", id.1),
+            base: BaseLabels::new(labels.chain([("filename", name.as_str())])),
+            pipeline: self.jobs[job].pipeline.clone(),
+            read_bytes: self.metrics.read_bytes.get_or_create(&label).clone(),
+            read_lines: self.metrics.read_lines.get_or_create(&label).clone(),
+        };
+        let mut tail = Tail::new(opening, file, offset, now)?;
+        tail.standing = Standing::Rotated(now);
+        info!(path = %path.display(), offset, "reading the rest of a rotated log file");
+        self.tails.push(tail);
+        Ok(())
+    }
+
+    /// Reads what there is. True where there may be more at once.
+    pub(super) fn look(&mut self) -> bool {
+        let mut busy = false;
+        let mut done = Vec::new();
+        for at in 0..self.tails.len() {
+            if self.stop.is_cancelled() {
+                return false;
+            }
+            busy |= self.look_at(at);
+            if self.is_finished(at) {
+                done.push(at);
+            }
+        }
+        for at in done.into_iter().rev() {
+            self.finish(at);
+        }
+        busy
+    }
+
+    fn look_at(&mut self, at: usize) -> bool {
+        for _ in 0..TURN {
+            let now = self.stamps.now();
+            if self.tails[at].not_before > now {
+                return false;
+            }
+            let mut batch = Batch::default();
+            let tail = &mut self.tails[at];
+            let held = tail.holds();
+            let progress = tail.read(&mut self.buffer, &mut batch, &self.intake, &self.stamps);
+            if held || tail.holds() {
+                tail.tick(&mut batch, &self.intake);
+            }
+            match progress {
+                Ok(Progress::More) => {
+                    tail.grown_at = now;
+                    tail.error = None;
+                    batch.changes.push((tail.key.clone(), Some(tail.mark())));
+                    self.submit(batch);
+                }
+                Ok(Progress::AtEnd) => {
+                    if !batch.is_empty() {
+                        batch.changes.push((tail.key.clone(), Some(tail.mark())));
+                        self.submit(batch);
+                    }
+                    self.check_standing(at, now);
+                    return false;
+                }
+                Ok(Progress::Rewritten) => {
+                    self.rewritten(at);
+                    return true;
+                }
+                Err(error) => {
+                    self.unreadable(at, &error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn unreadable(&mut self, at: usize, error: &io::Error) {
+        let tail = &mut self.tails[at];
+        if tail.error.is_none() {
+            warn!(path = %tail.path.display(), %error, "a log file cannot be read");
+        }
+        tail.error = Some(error.to_string());
+        let offset = tail.offset;
+        if let Some(compressed) = &mut tail.compressed {
+            compressed.begin_again(offset);
+            tail.not_before = self.stamps.now().saturating_add(DELETED_GRACE);
+        }
+    }
+
+    /// The file was cut, or written anew. What was not read yet may be in a copy.
+    fn rewritten(&mut self, at: usize) {
+        let now = self.stamps.now();
+        let tail = &self.tails[at];
+        let (offset, identity, path, id, job) = (tail.offset, tail.identity, tail.path.clone(), tail.id, tail.job);
+        let copy = sibling_with(&path, |file, found| {
+            found != id
+                && file.metadata().is_ok_and(|metadata| metadata.len() >= offset)
+                && has_content(file, &identity, offset)
+        });
+        let mut changes = Vec::new();
+        if let Some((copied, file)) = copy.filter(|_| offset > 0)
+            && let Ok(metadata) = file.metadata()
+            && !self.tails.iter().any(|tail| tail.job == job && tail.id == id_of(&metadata))
+        {
+            if metadata.len() > offset {
+                let key = format!("{}{ROTATED}{}", path.display(), id_of(&metadata).1);
+                if let Ok(mut rest) = self.tails[at].sibling(file, key.clone(), offset, now) {
+                    rest.standing = Standing::Rotated(now);
+                    changes.push((key, Some(rest.mark())));
+                    self.tails.push(rest);
+                }
+            } else {
+                // There is nothing in it that was not read: should its name be meant, it is not read again.
+                let identity = Some(identify(&file, id_of(&metadata), offset));
+                self.marks.insert(copied.display().to_string(), Mark::File { offset, identity });
+            }
+        }
+        let tail = &mut self.tails[at];
+        info!(path = %path.display(), offset, "a log file was cut or written anew; it is read from its beginning");
+        tail.restart();
+        changes.push((tail.key.clone(), Some(tail.mark())));
+        self.submit(Batch::of_changes(changes));
+    }
+
+    /// At its end a file is asked whether its path still leads to it.
+    fn check_standing(&mut self, at: usize, now: i64) {
+        let tail = &mut self.tails[at];
+        self.metrics
+            .file_bytes
+            .get_or_create(&PathLabel { path: tail.path.display().to_string() })
+            .set(tail.size as i64);
+        if tail.standing != Standing::Current || tail.is_at(&tail.path) {
+            return;
+        }
+        tail.standing = Standing::Rotated(now);
+        let rotated = format!("{}{ROTATED}{}", tail.path.display(), tail.id.1);
+        let old = std::mem::replace(&mut tail.key, rotated);
+        let changes = vec![(old, None), (tail.key.clone(), Some(tail.mark()))];
+        self.submit(Batch::of_changes(changes));
+        // Its successor should not wait for the next round.
+        self.wants_scan = true;
+    }
+
+    fn is_finished(&self, at: usize) -> bool {
+        let tail = &self.tails[at];
+        let Standing::Rotated(since) = tail.standing else { return false };
+        let is_deleted = std::os::unix::fs::MetadataExt::nlink(&match tail.file.metadata() {
+            Ok(metadata) => metadata,
+            Err(_) => return true,
+        }) == 0;
+        let grace = if is_deleted { DELETED_GRACE } else { ROTATED_GRACE };
+        let is_read = tail.compressed.as_ref().is_none_or(super::compressed::Compressed::is_done);
+        is_read && self.stamps.now().saturating_sub(since.max(tail.grown_at)) >= grace
+    }
+
+    fn finish(&mut self, at: usize) {
+        let mut tail = self.tails.remove(at);
+        let mut batch = Batch::default();
+        tail.read_rest(&mut self.buffer, &mut batch, &self.intake, &self.stamps);
+        batch.changes.push((tail.key.clone(), None));
+        let label = PathLabel { path: tail.path.display().to_string() };
+        if !self.tails.iter().any(|other| other.path == tail.path) {
+            self.metrics.read_bytes.remove(&label);
+            self.metrics.read_lines.remove(&label);
+            self.metrics.file_bytes.remove(&label);
+        }
+        info!(path = %tail.path.display(), offset = tail.offset, "done with a log file that is gone");
+        self.submit(batch);
+        self.metrics.files_active.set(self.tails.len() as i64);
+    }
+
+    /// Waits for room; a stop in between means that the lines are read again at the next start.
+    fn submit(&self, batch: Batch) {
+        if self.handle.block_on(self.intake.submit(batch)).is_err() {
+            self.stop.cancel();
+        }
+    }
+}
+
+enum Copied {
+    No,
+    /// It was read up to here.
+    UpTo(u64),
+    NotYet,
+}
+
+/// `app.log.1` and `app.log-2026` are named after `app.log`.
+fn is_named_after(path: &Path, original: &Path) -> bool {
+    let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
+    path.parent() == original.parent() && path != original && name(path).starts_with(&name(original))
+}
+
+/// A file in the same directory that `is_it`; those named after the path are asked first.
+fn sibling_with(path: &Path, is_it: impl Fn(&File, FileId) -> bool) -> Option<(PathBuf, File)> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    paths.sort_by_key(|other| !is_named_after(other, path));
+    paths.into_iter().find_map(|path| {
+        let file = File::open(&path).ok()?;
+        let id = id_of(&file.metadata().ok()?);
+        is_it(&file, id).then_some((path, file))
+    })
+}
