@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(parse_rfc5424(b"<192>1 - - - - - -").unwrap_err(), MessageError::Priority);
         assert_eq!(parse_rfc5424(b"<1>1 yesterday - - - - -").unwrap_err(), MessageError::Time);
         assert_eq!(parse_rfc5424(b"<1>1 - - - - - [a b=\"c]").unwrap_err(), MessageError::StructuredData);
-        assert_eq!(parse_rfc5424(b"<1>1 - - -").unwrap_err(), MessageError::Header("process"));
+        assert_eq!(parse_rfc5424(b"<1>1 - - -").unwrap_err(), MessageError::Header("application"));
     }
 
     #[test]
