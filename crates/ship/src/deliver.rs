@@ -31,16 +31,16 @@ const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// Where batches go.
 pub(crate) enum Receiver {
     /// A push URL.
-    Http {
-        /// Its settings.
-        config: Box<ShipClientConfig>,
-        /// Its connections.
-        client: HttpClient,
-        /// Headers of every request.
-        headers: HeaderMap,
-    },
+    Http(Box<HttpReceiver>),
     /// A store in this process.
     Sink(Arc<dyn LogSink>),
+}
+
+/// A push URL: its settings, its connections, the headers of every request.
+pub(crate) struct HttpReceiver {
+    config: ShipClientConfig,
+    client: HttpClient,
+    headers: HeaderMap,
 }
 
 /// One receiver, and how far it is.
@@ -77,7 +77,7 @@ impl Receiver {
             headers.insert(name, value);
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-        Ok(Receiver::Http { config: Box::new(config.clone()), client, headers })
+        Ok(Receiver::Http(Box::new(HttpReceiver { config: config.clone(), client, headers })))
     }
 }
 
@@ -85,7 +85,8 @@ impl Sender {
     /// Goes on where the receiver was at the last stop; a new one begins with what is in the buffer.
     pub(crate) fn new(receiver: Receiver, dir: &Path, buffer: Arc<Buffer>, metrics: Arc<ShipMetrics>) -> Self {
         let (host, id, min_backoff, max_backoff) = match &receiver {
-            Receiver::Http { config, .. } => {
+            Receiver::Http(http) => {
+                let config = &http.config;
                 let url = config.url.as_url();
                 let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
                 let host = format!("{}{port}", url.host_str().unwrap_or_default());
@@ -246,7 +247,7 @@ impl Sender {
             return part.tenant.clone();
         }
         match &self.receiver {
-            Receiver::Http { config, .. } => config.tenant_id.clone().unwrap_or_default(),
+            Receiver::Http(http) => http.config.tenant_id.clone().unwrap_or_default(),
             Receiver::Sink(_) => String::new(),
         }
     }
@@ -254,8 +255,8 @@ impl Sender {
     /// As it was packed once for all, unless this receiver's labels must be added.
     fn body_of(&self, part: &Part) -> Bytes {
         match &self.receiver {
-            Receiver::Http { config, .. } if !config.external_labels.is_empty() => {
-                with_labels(&part.body, &config.external_labels).unwrap_or_else(|| part.body.clone()).into()
+            Receiver::Http(http) if !http.config.external_labels.is_empty() => {
+                with_labels(&part.body, &http.config.external_labels).unwrap_or_else(|| part.body.clone()).into()
             }
             _ => part.body.clone().into(),
         }
@@ -264,7 +265,8 @@ impl Sender {
     async fn attempt(&self, tenant: &str, part: &Part, body: Bytes) -> Attempt {
         match &self.receiver {
             Receiver::Sink(sink) => append(&**sink, tenant, part).await,
-            Receiver::Http { config, client, headers } => {
+            Receiver::Http(http) => {
+                let HttpReceiver { config, client, headers } = &**http;
                 let mut headers = headers.clone();
                 if !tenant.is_empty() {
                     match HeaderValue::from_str(tenant) {

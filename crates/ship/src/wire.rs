@@ -240,7 +240,9 @@ mod tests {
 
     use super::*;
 
-    fn write(entries: &[(i64, Vec<u8>, Vec<(String, String)>)]) -> Vec<u8> {
+    type Written = (i64, Vec<u8>, Vec<(String, String)>);
+
+    fn write(entries: &[Written]) -> Vec<u8> {
         let mut stream = Vec::new();
         for (time, line, metadata) in entries {
             put_entry(&mut stream, *time, line, metadata.iter().map(|(n, v)| (n.as_str(), v.as_str())));

@@ -218,7 +218,7 @@ impl Follower {
             }
             _ => 0,
         };
-        if self.marks.get(key).is_some_and(|mark| is_it(mark)) {
+        if self.marks.get(key).is_some_and(is_it) {
             self.marks.remove(key);
         }
         offset

@@ -109,7 +109,7 @@ fn run(options: FileOptions, handle: &Handle) {
     let mut watched: BTreeSet<PathBuf> = BTreeSet::new();
     let FileOptions { jobs, marks, sync_period, context, intake, metrics, status, stop } = options;
     let mut groups: Vec<Groups> = jobs.iter().map(|job| Groups::new(&job.config, &metrics)).collect();
-    let mut follower = Follower::new(jobs, marks, &context, intake, metrics.clone(), handle.clone(), stop.clone());
+    let mut follower = Follower::new(jobs, marks, &context, intake, metrics, handle.clone(), stop.clone());
     let mut last_scan: Option<i64> = None;
     let mut last_expiry = context.stamps.now();
     let mut is_first = true;

@@ -55,14 +55,13 @@ impl DropStep {
             (Some(regex), true) => regex.is_match(&as_go_sees(std::borrow::Cow::Borrowed(&entry.line))),
             (Some(regex), false) => {
                 let mut joined = Vec::new();
-                let mut count = 0;
-                for source in config.source.iter().filter(|source| entry.extracted.has(source)) {
+                let given = config.source.iter().filter(|source| entry.extracted.has(source));
+                for (count, source) in given.enumerate() {
                     let Some(value) = entry.extracted.bytes(source) else { return false };
                     if count > 0 {
                         joined.extend_from_slice(config.separator.as_bytes());
                     }
                     joined.extend_from_slice(&value);
-                    count += 1;
                 }
                 regex.is_match(&as_go_sees(joined.into()))
             }

@@ -19,7 +19,7 @@ pub struct Selector {
 
 #[derive(Debug)]
 enum Filter {
-    Contains(Finder<'static>, bool),
+    Contains(Box<Finder<'static>>, bool),
     Matches(Regex, bool),
 }
 
@@ -47,9 +47,9 @@ impl Selector {
                 return Ok(selector);
             }
             let filter = if reader.take("|=") {
-                Filter::Contains(Finder::new(reader.quoted()?.as_bytes()).into_owned(), true)
+                Filter::Contains(finder(&reader.quoted()?), true)
             } else if reader.take("!=") {
-                Filter::Contains(Finder::new(reader.quoted()?.as_bytes()).into_owned(), false)
+                Filter::Contains(finder(&reader.quoted()?), false)
             } else if reader.take("|~") {
                 Filter::Matches(line_regex(&reader.quoted()?)?, true)
             } else if reader.take("!~") {
@@ -93,6 +93,10 @@ pub fn parse_labels(text: &str) -> Result<Labels, String> {
     }
     reader.skip_blanks();
     if reader.rest().is_empty() { Ok(builder.build()) } else { Err(reader.unexpected("the end")) }
+}
+
+fn finder(text: &str) -> Box<Finder<'static>> {
+    Box::new(Finder::new(text.as_bytes()).into_owned())
 }
 
 /// LogQL's line patterns let `.` match newlines.

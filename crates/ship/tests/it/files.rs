@@ -293,7 +293,7 @@ fn blocks_of_lines_stay_whole_over_a_restart() {
 fn long_lines_come_in_pieces_and_limits_cut_or_drop() {
     let (place, loki) = (Place::new(), Loki::start());
     let long = "x".repeat((2 << 20) + 100);
-    place.write("a.log", &[long.clone(), "short".into()]);
+    place.write("a.log", &[long, "short".into()]);
     let running = place.start(&place.config(&loki.url(), "*.log", ""));
     loki.wait_for(4);
     running.stop();
