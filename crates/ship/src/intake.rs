@@ -17,7 +17,9 @@ use crate::batch::Batch;
 use crate::buffer::Buffer;
 use crate::entry::Entry;
 use crate::metrics::{DropLabels, ShipMetrics};
+use crate::pipeline::Bucket;
 use crate::positions::{Marks, apply};
+use crate::stamp::Stamps;
 
 /// Between attempts to write to a disk that refuses.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
@@ -59,6 +61,9 @@ pub(crate) struct Intake {
     /// Batches that are durable.
     durable: watch::Sender<u64>,
     metrics: Arc<ShipMetrics>,
+    /// `readline_rate`: what is left of it, and the nanoseconds that sources wait for.
+    rate: Mutex<Option<(Bucket, i64)>>,
+    stamps: Arc<Stamps>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -69,9 +74,13 @@ impl Intake {
         buffer: Arc<Buffer>,
         marks: Marks,
         metrics: Arc<ShipMetrics>,
-        stop: CancellationToken,
+        stamps: Arc<Stamps>,
     ) -> Arc<Self> {
+        let rate = limits.readline_rate.map(|rate| (Bucket::full(rate.burst, stamps.now()), 0));
         Arc::new(Intake {
+            rate: Mutex::new(rate),
+            stamps,
+            stop: CancellationToken::new(),
             cut,
             limits,
             pending: Mutex::default(),
@@ -81,7 +90,6 @@ impl Intake {
             marks: Mutex::new(marks),
             durable: watch::Sender::new(0),
             metrics,
-            stop,
         })
     }
 
@@ -92,6 +100,9 @@ impl Intake {
 
     /// Puts a line into a source's own batch, within the limit on lines.
     pub(crate) fn put(&self, batch: &mut Batch, mut entry: Entry<'_>) {
+        if self.limits.readline_rate.is_some() && !self.is_within_rate() {
+            return;
+        }
         let limit = self.limits.max_line_size.bytes() as usize;
         let excess = entry.line.len().saturating_sub(limit);
         if limit == 0 || excess == 0 {
@@ -110,8 +121,39 @@ impl Intake {
         batch.push(&entry);
     }
 
+    /// False where a line above the rate is to be dropped.
+    fn is_within_rate(&self) -> bool {
+        let (Some(limit), Some((bucket, pause))) = (self.limits.readline_rate, &mut *self.rate.lock()) else {
+            return true;
+        };
+        let now = self.stamps.now();
+        if !limit.drop {
+            *pause = bucket.reserve(limit.rate, limit.burst, now);
+            return true;
+        }
+        let is_within = bucket.allow(limit.rate, limit.burst, now);
+        if !is_within {
+            self.metrics.measures.count_dropped("global_rate_limiter_drop");
+        }
+        is_within
+    }
+
+    /// Until lines above the rate would have come at the rate.
+    async fn keep_to_rate(&self) {
+        let pause = self.rate.lock().as_mut().map_or(0, |(_, pause)| std::mem::take(pause));
+        if pause > 0 {
+            tokio::select! {
+                () = sleep_until(Instant::now() + Duration::from_nanos(pause.unsigned_abs())) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
     /// Takes over a source's batch as one whole; waits for room. Answers the number of the batch that it becomes part of.
     pub(crate) async fn submit(&self, batch: Batch) -> Result<u64, Stopped> {
+        if self.limits.readline_rate.is_some_and(|limit| !limit.drop) {
+            self.keep_to_rate().await;
+        }
         let mut batch = Some(batch);
         loop {
             let room = self.room.notified();

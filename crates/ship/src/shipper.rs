@@ -149,7 +149,7 @@ impl Shipper {
             buffer.clone(),
             marks.clone(),
             metrics.clone(),
-            CancellationToken::new(),
+            pipelines.stamps.clone(),
         );
         let make = |receiver| Arc::new(Sender::new(receiver, &dir, buffer.clone(), metrics.clone()));
         let senders: Vec<Arc<Sender>> = receivers.into_iter().map(make).collect();

@@ -15,5 +15,5 @@ mod lifecycle;
 mod moving;
 mod otlp_differential;
 mod reloading;
-mod ship;
 mod remote_read;
+mod ship;

@@ -77,7 +77,8 @@ fn kill_9_loses_nothing_and_repeats_at_most_a_batch() {
     writer.join().unwrap();
     let written = *written.lock().unwrap();
     let mut child = start(dir.path());
-    let distinct = |lines: &[receiver::Received]| lines.iter().map(|line| line.line.clone()).collect::<BTreeSet<_>>().len();
+    let distinct =
+        |lines: &[receiver::Received]| lines.iter().map(|line| line.line.clone()).collect::<BTreeSet<_>>().len();
     loki.wait(&format!("{written} lines were written"), |lines| distinct(lines) >= written);
     pause(500);
     let process = nix::unistd::Pid::from_raw(child.id() as i32);
@@ -96,7 +97,9 @@ fn kill_9_loses_nothing_and_repeats_at_most_a_batch() {
 fn a_configuration_is_checked_with_places() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("promtail.yaml");
-    let check = || Command::new(env!("CARGO_BIN_EXE_afferent")).args(["ship", "--check", "--config"]).arg(&file).output().unwrap();
+    let check = || {
+        Command::new(env!("CARGO_BIN_EXE_afferent")).args(["ship", "--check", "--config"]).arg(&file).output().unwrap()
+    };
     std::fs::write(&file, config(dir.path(), "http://localhost:1/loki/api/v1/push")).unwrap();
     assert!(check().status.success());
     let bad = config(dir.path(), "http://localhost:1/push") + "    pipeline_stages: [{jsn: {}}]\n";
@@ -104,7 +107,10 @@ fn a_configuration_is_checked_with_places() {
     let output = check();
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("promtail.yaml:9:24: scrape_configs[0].pipeline_stages[0].jsn: unknown stage \"jsn\""), "{text}");
+    assert!(
+        text.contains("promtail.yaml:9:24: scrape_configs[0].pipeline_stages[0].jsn: unknown stage \"jsn\""),
+        "{text}"
+    );
 }
 
 #[test]

@@ -53,6 +53,10 @@ impl Measures {
         registry.register_collector(Box::new(CustomCollector(self.custom.clone())));
     }
 
+    pub(crate) fn count_dropped(&self, reason: &str) {
+        self.dropped.get_or_create(&Reason { reason: reason.to_owned() }).inc();
+    }
+
     /// Lines dropped for a reason.
     pub fn dropped(&self, reason: &str) -> u64 {
         self.dropped.get_or_create(&Reason { reason: reason.to_owned() }).get()

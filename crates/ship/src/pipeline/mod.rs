@@ -24,6 +24,7 @@ use config::promtail::{Place, StageConfig};
 use crate::entry::Entry;
 use crate::stamp::Stamps;
 
+pub(crate) use filters::Bucket;
 pub use measure::Measures;
 pub use selector::{Selector, parse_labels};
 

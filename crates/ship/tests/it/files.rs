@@ -308,3 +308,26 @@ fn long_lines_come_in_pieces_and_limits_cut_or_drop() {
     running.stop();
     assert_eq!(loki.texts(), ["0123456789", "short"]);
 }
+
+#[test]
+fn the_rate_of_lines_is_kept_by_waiting_or_by_dropping() {
+    let rate = "limits_config: {readline_rate_enabled: true, readline_rate: 100, readline_burst: 10, readline_rate_drop: DROP}\n";
+    let (place, loki) = (Place::new(), Loki::start());
+    let config = place.config(&loki.url(), "*.log", "") + &rate.replace("DROP", "false");
+    place.write("a.log", &numbered("line", 0..60));
+    let running = place.start(&config);
+    let begun = Instant::now();
+    pause(250);
+    place.write("a.log", &["last".into()]);
+    loki.wait_for(61);
+    assert!(begun.elapsed().as_millis() >= 400, "{:?}", begun.elapsed());
+    running.stop();
+    let (place, loki) = (Place::new(), Loki::start());
+    let config = place.config(&loki.url(), "*.log", "") + &rate.replace("DROP", "true");
+    place.write("a.log", &numbered("line", 0..60));
+    let running = place.start(&config);
+    loki.wait_for(10);
+    pause(200);
+    running.stop();
+    assert!(loki.texts().len() < 30, "{} lines", loki.texts().len());
+}
