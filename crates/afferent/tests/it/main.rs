@@ -16,4 +16,3 @@ mod moving;
 mod otlp_differential;
 mod reloading;
 mod remote_read;
-mod ship;

@@ -6,4 +6,3 @@ mod cases;
 mod fuzz;
 mod loading;
 mod loki;
-mod promtail;

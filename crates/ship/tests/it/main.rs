@@ -4,6 +4,5 @@
 mod files;
 mod harness;
 mod receiver;
-mod sources;
 mod speed;
 mod stages;
