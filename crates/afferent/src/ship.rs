@@ -45,7 +45,7 @@ pub(crate) struct ShipArgs {
 }
 
 pub(crate) async fn run(args: &ShipArgs) -> anyhow::Result<()> {
-    logging::start();
+    logging::start().turn_off();
     let mut loaded = config::load_promtail(&args.config, &Environment::of_process())?;
     for notice in &loaded.warnings {
         warn!("{notice}");
