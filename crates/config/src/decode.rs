@@ -15,13 +15,20 @@ use crate::yaml::{Entry, Node, Position, Value};
 pub(crate) struct Context<'a> {
     pub(crate) file: &'a Path,
     pub(crate) env: &'a Environment,
+    /// True where `${NAME}` is text like any other, as in rule files.
+    is_literal: bool,
     pub(crate) problems: RefCell<Vec<Problem>>,
     pub(crate) warnings: RefCell<Vec<Problem>>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(file: &'a Path, env: &'a Environment) -> Self {
-        Context { file, env, problems: RefCell::default(), warnings: RefCell::default() }
+        Context { file, env, is_literal: false, problems: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    /// A file in which `${NAME}` is text like any other.
+    pub(crate) fn literal(file: &'a Path, nothing: &'a Environment) -> Self {
+        Context { is_literal: true, ..Context::new(file, nothing) }
     }
 
     fn at(&self, at: Position, key: &str, message: impl Into<String>) -> Problem {
@@ -53,6 +60,9 @@ impl<'a> Context<'a> {
     /// The text of a scalar with `${NAME}` expanded.
     pub(crate) fn text(&self, node: &Node, path: &str) -> Option<String> {
         let raw = self.raw_text(node, path)?;
+        if self.is_literal {
+            return Some(raw.to_owned());
+        }
         match expand(raw, self.env, &|_| false) {
             Ok(text) => Some(text),
             Err(undefined) => {
@@ -159,7 +169,8 @@ impl<'c, 'n> Fields<'c, 'n> {
         let fields = Fields { context, at: node.at, path, entries, is_mapping, known };
         for entry in entries {
             if !known.iter().any(|group| group.contains(&entry.key.as_str())) {
-                context.problem(entry.key_at, &fields.key(&entry.key), unknown_key(&entry.key, known));
+                let home = crate::load::home_of(&entry.key).filter(|_| !context.is_literal);
+                context.problem(entry.key_at, &fields.key(&entry.key), unknown_key(&entry.key, known, home));
             }
         }
         fields
@@ -332,9 +343,9 @@ impl<'c, 'n> Fields<'c, 'n> {
     }
 }
 
-fn unknown_key(key: &str, known: &[&[&str]]) -> String {
+fn unknown_key(key: &str, known: &[&[&str]], home: Option<&str>) -> String {
     let words: Vec<&str> = known.iter().flat_map(|group| group.iter().copied()).collect();
-    let advice = match (nearest(key, &words), crate::load::home_of(key)) {
+    let advice = match (nearest(key, &words), home) {
         (_, Some(home)) => format!("it belongs {home}"),
         (Some(word), None) => format!("did you mean `{word}`?"),
         (None, None) => {

@@ -17,6 +17,8 @@ pub mod promtail;
 mod relabel;
 mod remote;
 mod retention;
+mod rule_tests;
+mod rules;
 mod scalar;
 mod scrape;
 mod selector;
@@ -30,7 +32,8 @@ pub use http_client::{
 };
 pub use limits::{LimitsConfig, TenantLimits};
 pub use load::{
-    Loaded, expand_pattern, load, load_loki, load_loki_text, load_promtail, load_promtail_text, load_text, to_yaml,
+    Loaded, expand_pattern, load, load_loki, load_loki_text, load_promtail, load_promtail_text, load_rule_tests,
+    load_rules, load_text, to_yaml,
 };
 pub use loki::{
     LokiCompactor, LokiConfig, LokiDeletion, LokiIngester, LokiLimits, LokiOtlp, LokiOtlpAction, LokiOtlpRule,
@@ -46,8 +49,11 @@ pub use remote::{
     RemoteWriteMessage,
 };
 pub use retention::{DownsampleStep, RetentionRule};
+pub use rule_tests::{AlertCase, AlertExpected, ExprCase, InputSeries, RuleTestGroup, RuleTests, SampleExpected};
+pub use rules::{Placed, RuleConfig, RuleFile, RuleGroupConfig, RuleKind};
 pub use scalar::{ByteSize, HIDDEN, Millis, Secret, Url};
 pub use scrape::{NameEscaping, NameValidation, Scheme, ScrapeConfig, ScrapeProtocol};
+pub use yaml::Position;
 
 // What `skip_serializing_if` asks, so that the effective configuration shows only what says something.
 fn is_false(value: &bool) -> bool {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use memory::MemorySource;
+pub use notation::describe as describe_histogram;
 
 use crate::engine::{Engine, EngineOptions};
 

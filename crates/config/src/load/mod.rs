@@ -9,10 +9,14 @@ mod promtail;
 mod relabel;
 mod remote;
 mod retention;
+mod rule_tests;
+mod rules;
 mod scrape;
 mod sections;
 
 pub use loki::{load_loki, load_loki_text};
+pub use rule_tests::load_rule_tests;
+pub use rules::load_rules;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -187,6 +191,38 @@ struct Job {
     name_at: Position,
     name_key: String,
     config: ScrapeConfig,
+}
+
+/// Decodes a file that stands alone and in which `${NAME}` is plain text.
+fn literal_file<T>(
+    path: &Path,
+    text: &str,
+    decode: impl FnOnce(&Context<'_>, &Node) -> T,
+) -> Result<Loaded<T>, ConfigErrors> {
+    let nothing = Environment::default();
+    let context = Context::literal(path, &nothing);
+    let document = yaml::parse(text).map_err(|error| {
+        ConfigErrors(vec![Problem {
+            line: error.at.line,
+            column: error.at.column,
+            ..Problem::of_file(path, error.message)
+        }])
+    })?;
+    for error in document.errors {
+        context.problem(error.at, "", error.message);
+    }
+    if let Some(at) = document.second_document {
+        context.warning(at, "", "a second YAML document is ignored");
+    }
+    let empty = Node { at: Position { line: 1, column: 1 }, value: yaml::Value::Null };
+    let config = decode(&context, document.root.as_ref().unwrap_or(&empty));
+    let mut problems = context.problems.into_inner();
+    if problems.is_empty() {
+        return Ok(Loaded { config, files: vec![path.to_owned()], warnings: context.warnings.into_inner() });
+    }
+    problems.sort_by_key(|p| (p.line, p.column));
+    problems.dedup();
+    Err(ConfigErrors(problems))
 }
 
 const KEYS: &[&str] = &[

@@ -47,7 +47,7 @@ fn leading_duration(text: &str) -> Result<(i64, &str), String> {
 }
 
 /// A histogram as the test language writes it, compacted.
-pub(super) fn describe(h: &FloatHistogram) -> String {
+pub fn describe(h: &FloatHistogram) -> String {
     let mut h = h.clone();
     h.compact();
     let mut parts = Vec::new();
