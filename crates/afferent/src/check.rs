@@ -1,4 +1,4 @@
-//! `afferent check config`.
+//! `afferent check config`; other kinds of files have their own modules.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,11 +7,14 @@ use config::PrometheusConfig;
 use remote::Senders;
 
 use crate::cli::CheckWhat;
-use crate::{log_house, named_files, settings};
+use crate::{log_house, named_files, rule_files, settings};
 
 /// Prints what is wrong with each file; false where anything is.
 pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
-    let CheckWhat::Config { files } = what;
+    let files = match what {
+        CheckWhat::Config { files } => files,
+        CheckWhat::Rules(args) => return rule_files::check(args),
+    };
     let mut out = std::io::stdout().lock();
     let mut all_good = true;
     for path in files {
@@ -35,6 +38,18 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                 for text in settings::idle_sections(&loaded.config) {
                     writeln!(out, "{}: note: {text}", file.display())?;
                 }
+                let names = loaded.config.global.metric_name_validation_scheme;
+                let rules = match rules::load(&loaded.config.rule_files, names) {
+                    Ok(rules) => rules,
+                    Err(errors) => {
+                        writeln!(out, "{errors}\n{}: its rule files have problems", file.display())?;
+                        all_good = false;
+                        continue;
+                    }
+                };
+                for warning in &rules.warnings {
+                    writeln!(out, "warning: {warning}")?;
+                }
                 let files = named_files::look(&loaded.config);
                 for text in &files.warnings {
                     writeln!(out, "{}: warning: {text}", file.display())?;
@@ -43,12 +58,14 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                 for text in &problems {
                     writeln!(out, "{}: {text}", file.display())?;
                 }
-                if problems.is_empty() {
-                    let jobs = loaded.config.all_scrape_configs().count();
-                    writeln!(out, "{}: ok, {}", file.display(), counted(jobs, "scrape job"))?;
-                } else {
-                    writeln!(out, "{}: {}", file.display(), counted(problems.len(), "problem"))?;
-                    all_good = false;
+                let jobs = counted(loaded.config.all_scrape_configs().count(), "scrape job");
+                match (problems.len(), rules.count()) {
+                    (0, 0) => writeln!(out, "{}: ok, {jobs}", file.display())?,
+                    (0, count) => writeln!(out, "{}: ok, {jobs}, {}", file.display(), counted(count, "rule"))?,
+                    (count, _) => {
+                        writeln!(out, "{}: {}", file.display(), counted(count, "problem"))?;
+                        all_good = false;
+                    }
                 }
                 if path.is_dir()
                     && let Some(logs) = log_house::find_file(&file)

@@ -187,10 +187,33 @@ pub(crate) enum CheckWhat {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Check Prometheus rule files: form, expressions, templates, rules given twice. Exit status 1 if any has an error.
+    Rules(CheckRulesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckRulesArgs {
+    /// Rule files.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Exit status 1 for rules given twice, too.
+    #[arg(long)]
+    pub(crate) lint_fatal: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TestWhat {
+    /// Run unit tests of rules in promtool's format. Prints what is not as expected. Exit status 1 if anything is not.
+    Rules {
+        /// Files of tests.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+
+        /// Run only tests whose name this pattern is found in. May be given several times.
+        #[arg(long, value_name = "REGEX")]
+        run: Vec<String>,
+    },
     /// Run Prometheus' test language for PromQL (.test files): series, queries, and what they must answer. Prints each failure
     /// with its file and line, and last how many evaluations passed and failed. Exit status 1 if any failed.
     Promql {

@@ -16,6 +16,8 @@ mod open_files;
 mod own_logs;
 mod query;
 mod reload;
+mod rule_files;
+mod ruler;
 mod serve;
 mod settings;
 mod ship;

@@ -12,9 +12,11 @@ use parking_lot::{Mutex, RwLock};
 use promql::engine::{Engine, EngineOptions};
 use remote::Senders;
 use scrape::Manager;
+use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
 use crate::log_house::LogHouse;
+use crate::ruler::Ruler;
 
 /// Everything that a configuration file decides.
 pub(crate) struct Reloader {
@@ -22,6 +24,9 @@ pub(crate) struct Reloader {
     pub(crate) address: SocketAddr,
     pub(crate) manager: Arc<Manager>,
     pub(crate) senders: Arc<Senders>,
+    pub(crate) ruler: Arc<Ruler>,
+    /// Where tasks are started: a reload runs on a thread of its own.
+    pub(crate) runtime: Handle,
     pub(crate) store: Arc<Store>,
     pub(crate) engine: Arc<RwLock<Engine>>,
     pub(crate) snapshot: Arc<RwLock<ConfigSnapshot>>,
@@ -38,10 +43,14 @@ impl Reloader {
     /// Puts a configuration to work. On an error nothing has changed.
     pub(crate) fn apply(&self, config: &PrometheusConfig) -> Result<(), String> {
         Senders::check(config).map_err(|e| e.to_string())?;
+        let rules = self.ruler.load(config).map_err(|e| e.to_string())?;
         let log_file = config.global.query_log_file.as_deref();
         self.query_log.open(log_file).map_err(|e| format!("cannot open global.query_log_file: {e}"))?;
         self.manager.apply(config).map_err(|e| e.to_string())?;
         self.senders.apply(config).map_err(|e| e.to_string())?;
+        let within = self.runtime.enter();
+        self.ruler.apply(&rules, config).map_err(|e| e.to_string())?;
+        drop(within);
         self.store.set_limits(crate::settings::limits(config));
         let options = self.engine.read().options().clone();
         let no_step_subquery_interval_ms = config.global.evaluation_interval.ms();

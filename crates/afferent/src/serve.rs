@@ -31,6 +31,7 @@ use crate::cli::{Feature, ServeArgs, Switch};
 use crate::log_house::LogHouse;
 use crate::memory::Budget;
 use crate::reload::Reloader;
+use crate::ruler::Ruler;
 use crate::targets::ScrapeTargets;
 use crate::{check, data_dir, log_house, logging, open_files, settings};
 
@@ -141,12 +142,16 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args, query_memory))));
     let snapshot = Arc::new(RwLock::new(ConfigSnapshot::default()));
     let notifications = Notifications::new(clock.clone());
+    let ruler = Ruler::new(store.clone(), engine.clone(), sink.clone(), clock.clone(), format!("http://{address}"));
+    ruler.register(&mut registry);
     let query_log = QueryLog::new();
     let reloader = Arc::new(Reloader {
         file: file.clone(),
         address,
         manager: manager.clone(),
         senders: senders.clone(),
+        ruler: ruler.clone(),
+        runtime: tokio::runtime::Handle::current(),
         store: store.clone(),
         engine: engine.clone(),
         snapshot: snapshot.clone(),
@@ -166,6 +171,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         engine,
         clock: clock.clone(),
         targets: Arc::new(ScrapeTargets(manager.clone())),
+        rules: ruler.clone(),
         sink,
         store: store.clone(),
         registry,
@@ -218,6 +224,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     });
     api.set_readiness(Readiness::Stopping);
     stop.cancel();
+    ruler.close().await;
     manager.shutdown().await;
     pushing.await.context("writing pushed groups failed")?;
     serving.await.context("the HTTP server failed")?;

@@ -72,17 +72,21 @@ pub(crate) fn limits(config: &PrometheusConfig) -> LimitTable {
 pub(crate) fn idle_sections(config: &PrometheusConfig) -> Vec<&'static str> {
     let sections = [
         (
-            !config.rule_files.is_empty(),
-            "rule_files are read but their rules are not evaluated yet: no alert will fire",
+            config.alerting.alertmanagers.iter().any(|entry| {
+                let found = &entry.discovery;
+                !(found.file_sd_configs.is_empty()
+                    && found.http_sd_configs.is_empty()
+                    && found.dns_sd_configs.is_empty())
+            }),
+            "alerting.alertmanagers get alerts only where they are listed in static_configs",
         ),
-        (!config.alerting.alertmanagers.is_empty(), "alerting.alertmanagers get no alerts yet"),
         (!config.remote_read.is_empty(), "remote_read reads nothing yet"),
         (config.tracing.is_some(), "tracing sends nothing yet"),
     ];
     sections.into_iter().filter(|(asked_for, _)| *asked_for).map(|(_, text)| text).collect()
 }
 
-/// Says so in the log, because silence would let an operator believe that alerts are armed.
+/// Says so in the log, because silence would let an operator believe that it is done.
 pub(crate) fn warn_of_idle_sections(config: &PrometheusConfig) {
     for text in idle_sections(config) {
         tracing::warn!("{text}");

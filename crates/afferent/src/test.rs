@@ -7,10 +7,14 @@ use anyhow::Context;
 use promql::testing::{run_file, suite_engine};
 
 use crate::cli::TestWhat;
+use crate::rule_files;
 
 /// Runs each file, prints what failed and, last, how many did; false where anything did.
 pub(crate) fn run(what: &TestWhat) -> anyhow::Result<bool> {
-    let TestWhat::Promql { files } = what;
+    let files = match what {
+        TestWhat::Promql { files } => files,
+        TestWhat::Rules { files, run } => return rule_files::test(files, run),
+    };
     let engine = suite_engine();
     let mut out = std::io::stdout().lock();
     let (mut passed, mut failed) = (0, 0);

@@ -79,6 +79,6 @@ pub use remote_write::{RemoteWrite, remote_write_router};
 pub use router::{Door, router};
 pub use self_metrics::HttpMetrics;
 pub use server::{BindError, bind, serve};
-pub use sources::Targets;
+pub use sources::{NoRules, RuleGroups, Targets};
 pub use state::{Api, BoxFuture, ConfigSnapshot, Parts, Readiness, Reload};
 pub use tenant::{RequestTenant, TENANT_HEADER};

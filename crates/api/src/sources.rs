@@ -1,6 +1,9 @@
-//! The door through which handlers see scrape targets.
+//! The doors through which handlers see scrape targets and rules.
+
+use std::sync::Arc;
 
 use model::Labels;
+use rules::GroupView;
 use scrape::{RelabelStep, ScrapeError, TargetMetadata, TargetsSnapshot};
 
 /// A place that knows scrape targets. Calls do not block for long.
@@ -16,4 +19,27 @@ pub trait Targets: Send + Sync {
 
     /// What each relabelling rule of a job makes of the labels.
     fn relabel_steps(&self, pool: &str, labels: &Labels) -> Result<Vec<RelabelStep>, ScrapeError>;
+}
+
+/// A place that knows rules and whom they tell. Calls do not block for long.
+pub trait RuleGroups: Send + Sync {
+    /// All groups in the order of their files, as their last evaluation left them.
+    fn groups(&self) -> Vec<Arc<GroupView>>;
+
+    /// URLs that alerts are sent to, and those that relabelling dropped.
+    fn alertmanagers(&self) -> (Vec<String>, Vec<String>);
+}
+
+/// No rules at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoRules;
+
+impl RuleGroups for NoRules {
+    fn groups(&self) -> Vec<Arc<GroupView>> {
+        Vec::new()
+    }
+
+    fn alertmanagers(&self) -> (Vec<String>, Vec<String>) {
+        (Vec::new(), Vec::new())
+    }
 }

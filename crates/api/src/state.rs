@@ -30,7 +30,7 @@ use crate::queries::{ActiveQueries, QueryLog, QueryMetrics};
 use crate::remote_read::RemoteRead;
 use crate::remote_write::RemoteWrite;
 use crate::self_metrics::HttpMetrics;
-use crate::sources::Targets;
+use crate::sources::{RuleGroups, Targets};
 
 /// A future on the heap.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -77,6 +77,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Scrape targets.
     pub targets: Arc<dyn Targets>,
+    /// Rules and their alerts.
+    pub rules: Arc<dyn RuleGroups>,
     /// Where everything that comes in is written.
     pub sink: Arc<dyn SampleSink>,
     /// The store behind `source`: metadata, exemplars and figures.

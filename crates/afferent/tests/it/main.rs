@@ -16,3 +16,4 @@ mod moving;
 mod otlp_differential;
 mod reloading;
 mod remote_read;
+mod ruling;

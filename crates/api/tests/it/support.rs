@@ -111,6 +111,7 @@ impl App {
             engine: Arc::new(RwLock::new(Engine::new(EngineOptions::default()))),
             clock,
             targets: Arc::new(FixedTargets::default()),
+            rules: Arc::new(api::NoRules),
             sink: store.clone(),
             store,
             registry,
