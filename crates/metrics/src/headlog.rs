@@ -21,8 +21,9 @@ pub(crate) struct HeadLog {
     file: Option<Box<dyn WriteFile>>,
     length: u64,
     definitions: u64,
-    /// A write failed: the end of the file cannot be trusted any more.
-    is_broken: bool,
+    /// The end of the file cannot be trusted: a write failed, in this process or maybe in the one before. What a failed sync
+    /// leaves can be read until the machine stops, and later syncs do not save it.
+    is_doubtful: bool,
 }
 
 impl std::fmt::Debug for HeadLog {
@@ -84,7 +85,7 @@ impl HeadLog {
         {
             tracing::warn!(path = %path.display(), %error, "the torn end of the head's series cannot be cut");
         }
-        (HeadLog { disk, path, file: None, length: length as u64, definitions: 0, is_broken: false }, recovery)
+        (HeadLog { disk, path, file: None, length: length as u64, definitions: 0, is_doubtful: length > 0 }, recovery)
     }
 
     /// Says how many definitions the file holds.
@@ -92,9 +93,10 @@ impl HeadLog {
         self.definitions = count;
     }
 
-    /// True where appending will not do, as the last write failed.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.is_broken
+    /// True where appending will not do: the last write failed, or none was made since the start. Until the file is written
+    /// anew, the log still holds all that may be missing here.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     /// True where the file holds many definitions of series that are gone.
@@ -108,7 +110,7 @@ impl HeadLog {
             return Ok(());
         }
         let result = self.try_append(records);
-        self.is_broken = result.is_err();
+        self.is_doubtful = result.is_err();
         if result.is_err() {
             self.file = None;
         } else {
@@ -134,7 +136,7 @@ impl HeadLog {
         self.disk.replace(&self.path, records)?;
         self.length = records.len() as u64;
         self.definitions = definitions;
-        self.is_broken = false;
+        self.is_doubtful = false;
         Ok(())
     }
 }

@@ -13,9 +13,9 @@ use crate::record::RecordWriter;
 /// A record is ended at this size: damage takes a record's series with it, so not too many.
 const RECORD_BYTES: usize = 1 << 15;
 
-/// Appends what the file lacks; writes it anew where it cannot be trusted after a failed write.
+/// Appends what the file lacks; writes it anew where it cannot be trusted.
 pub(super) fn bring_up_to_date(heads: &[Arc<Head>], headlog: &mut HeadLog) -> io::Result<()> {
-    write(heads, headlog, headlog.is_broken())
+    write(heads, headlog, headlog.is_doubtful())
 }
 
 /// Writes the file anew.

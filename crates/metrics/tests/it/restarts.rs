@@ -1,6 +1,6 @@
 //! What a start brings back, beyond the samples themselves.
 
-use blocks::faults::FaultyDisk;
+use blocks::faults::{FaultRates, FaultyDisk};
 use metrics::{Store, StoreOptions};
 use model::{
     Exemplar, Labels, Sample, SampleBuffer, SelectRequest, SeriesSource, Tenant, TimeRange, Timestamp, WriteBatch,
@@ -185,4 +185,27 @@ fn damage_that_a_query_meets_is_counted_and_told() {
         }
     }
     assert!(seen > 5, "{seen}");
+}
+
+/// A failed sync leaves bytes that can be read and that no later sync saves, so a process must not build on the end of a file
+/// that another one wrote.
+#[test]
+fn series_that_only_a_failed_sync_wrote_are_written_again() {
+    for seed in 0..40 {
+        let disk = FaultyDisk::new(seed);
+        let (store, _) = open(&disk, options());
+        append_one(&store, &labels("up", "a"), NOW, 1.0);
+        disk.set_rates(FaultRates { failed_sync: 400, ..FaultRates::default() });
+        let _ = store.flush();
+        disk.set_rates(FaultRates::default());
+        drop(store);
+        let (store, _) = open(&disk, options());
+        store.flush().unwrap();
+        append_one(&store, &labels("up", "a"), NOW + 1000, 2.0);
+        drop(store);
+        disk.crash();
+        let (store, report) = open(&disk, options());
+        assert!(!report.found_damage(), "{report:?}");
+        assert_eq!(read_one(&store, &labels("up", "a")), [(NOW, 1.0), (NOW + 1000, 2.0)], "{seed}");
+    }
 }
