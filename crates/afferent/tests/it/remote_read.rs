@@ -78,6 +78,12 @@ fn prometheus_answers_from_our_histograms() {
     };
     assert!(wait_for(Duration::from_secs(90), samples), "no native histograms arrive");
     let end = SystemClock.now().seconds() - 2.0;
+    // What was scraped until then may still be on its way.
+    let has_arrived = || {
+        let oldest = ours.query("min(timestamp({job=\"p\"}))", SystemClock.now().seconds());
+        oldest[0]["value"][1].as_str().and_then(|t| t.parse::<f64>().ok()).is_some_and(|t| t > end)
+    };
+    assert!(wait_for(Duration::from_secs(60), has_arrived), "samples do not arrive");
     let theirs = reader(&prometheus, &ours.url, "{}");
     assert!(wait_for(Duration::from_secs(20), || raw_get(&theirs.url, "/-/ready").is_ok_and(|(s, _)| s == 200)));
     let mut differences = String::new();

@@ -1,9 +1,10 @@
 //! How samples and series leave a head.
 //!
 //! Samples leave when they are in blocks and every reader sees these blocks. A series without samples that went stale or
-//! idle leaves with them, in two steps: it is retired, so that neither a selection nor a sample finds it any more (a sample
-//! makes a new series), and later it is freed, together with its symbols: after the readers that may have found it are gone,
-//! and after one more flush, so that the head's own file never lacks a series that the log still names.
+//! idle leaves with them, unless the head alone has exemplars of it. It leaves in two steps: it is retired, so that neither
+//! a selection nor a sample finds it any more (a sample makes a new series), and later it is freed, together with its
+//! symbols: after the readers that may have found it are gone, and after one more flush, so that the head's own file never
+//! lacks a series that the log still names.
 
 use std::sync::atomic::Ordering;
 
@@ -75,6 +76,7 @@ impl Head {
     /// Drops samples that every reader reads from blocks, and retires series that are finished; answers the slots of these.
     /// `is_marked` says whether [`Head::mark_flushed`] was called before.
     pub(crate) fn drop_flushed(&self, is_marked: bool, idle: Idle) -> Vec<u32> {
+        let held = self.exemplars.lock().series_only_here();
         let mut retired = Vec::new();
         let mut oldest = i64::MAX;
         self.each_page(|number, page| {
@@ -88,7 +90,7 @@ impl Head {
                 series.drop_durable();
                 self.account_since(before, series);
                 oldest = oldest.min(series.first_time);
-                if series.is_finished(idle.now, idle.after) {
+                if series.is_finished(idle.now, idle.after) && !held.contains(&series.id) {
                     finished.push(local);
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use model::{Labels, TimeRange, Timestamp};
 
 #[derive(Clone, Debug)]
@@ -128,6 +128,12 @@ impl Exemplars {
     /// What no block has, for the head's own file.
     pub(crate) fn only_here(&self) -> Vec<Stored> {
         self.by_series.values().flatten().filter(|e| !e.is_in_block).cloned().collect()
+    }
+
+    /// The series of [`Exemplars::only_here`].
+    pub(crate) fn series_only_here(&self) -> HashSet<u64> {
+        let has_some = |list: &VecDeque<Stored>| list.iter().any(|e| !e.is_in_block);
+        self.by_series.iter().filter(|(_, list)| has_some(list)).map(|(id, _)| *id).collect()
     }
 
     /// Ends the list that [`Exemplars::unflushed`] gave with this number. Blocks have those of the series that `is_in_block`
