@@ -5,9 +5,10 @@ use std::path::Path;
 
 use config::PrometheusConfig;
 use remote::Senders;
+use rules::{Language, LoadedRules};
 
 use crate::cli::CheckWhat;
-use crate::{log_house, named_files, rule_files, settings};
+use crate::{log_house, named_files, rule_files, ruler, settings};
 
 /// Prints what is wrong with each file; false where anything is.
 pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
@@ -39,7 +40,10 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                     writeln!(out, "{}: note: {text}", file.display())?;
                 }
                 let names = loaded.config.global.metric_name_validation_scheme;
-                let rules = match rules::load(&loaded.config.rule_files, names) {
+                let log_files = if path.is_dir() { ruler::log_rule_files(&file) } else { Vec::new() };
+                let rules = rules::load(&loaded.config.rule_files, names, Language::Promql)
+                    .and_then(|rules| Ok([rules, rules::load(&log_files, names, Language::Logql)?]));
+                let rules = match rules {
                     Ok(rules) => rules,
                     Err(errors) => {
                         writeln!(out, "{errors}\n{}: its rule files have problems", file.display())?;
@@ -47,7 +51,7 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                         continue;
                     }
                 };
-                for warning in &rules.warnings {
+                for warning in rules.iter().flat_map(|rules| &rules.warnings) {
                     writeln!(out, "warning: {warning}")?;
                 }
                 let files = named_files::look(&loaded.config);
@@ -59,7 +63,7 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                     writeln!(out, "{}: {text}", file.display())?;
                 }
                 let jobs = counted(loaded.config.all_scrape_configs().count(), "scrape job");
-                match (problems.len(), rules.count()) {
+                match (problems.len(), rules.iter().map(LoadedRules::count).sum()) {
                     (0, 0) => writeln!(out, "{}: ok, {jobs}", file.display())?,
                     (0, count) => writeln!(out, "{}: ok, {jobs}, {}", file.display(), counted(count, "rule"))?,
                     (count, _) => {

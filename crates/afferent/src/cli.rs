@@ -200,6 +200,10 @@ pub(crate) struct CheckRulesArgs {
     /// Exit status 1 for rules given twice, too.
     #[arg(long)]
     pub(crate) lint_fatal: bool,
+
+    /// The expressions are LogQL; so they are in a directory loki-rules without this.
+    #[arg(long)]
+    pub(crate) logql: bool,
 }
 
 #[derive(Debug, Subcommand)]

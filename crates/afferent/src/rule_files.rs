@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use config::NameValidation;
 use regex::RegexSet;
-use rules::Duplicate;
+use rules::{Duplicate, Language};
 
 use crate::cli::CheckRulesArgs;
+use crate::ruler;
 
 /// Prints what is wrong with each file; false where anything is. Rules given twice are told, and count where asked for.
 pub(crate) fn check(args: &CheckRulesArgs) -> anyhow::Result<bool> {
@@ -24,7 +25,9 @@ pub(crate) fn check(args: &CheckRulesArgs) -> anyhow::Result<bool> {
                 continue;
             }
         };
-        match rules::check_rules(&text, path, NameValidation::default()) {
+        let is_logql = args.logql || ruler::is_log_rules(path);
+        let language = if is_logql { Language::Logql } else { Language::Promql };
+        match rules::check_rules(&text, path, NameValidation::default(), language) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
                     writeln!(out, "  warning: {warning}")?;

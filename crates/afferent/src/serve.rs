@@ -31,7 +31,7 @@ use crate::cli::{Feature, ServeArgs, Switch};
 use crate::log_house::LogHouse;
 use crate::memory::Budget;
 use crate::reload::Reloader;
-use crate::ruler::Ruler;
+use crate::ruler::{Ruler, RulerParts};
 use crate::targets::ScrapeTargets;
 use crate::{check, data_dir, log_house, logging, open_files, settings};
 
@@ -142,7 +142,15 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args, query_memory))));
     let snapshot = Arc::new(RwLock::new(ConfigSnapshot::default()));
     let notifications = Notifications::new(clock.clone());
-    let ruler = Ruler::new(store.clone(), engine.clone(), sink.clone(), clock.clone(), format!("http://{address}"));
+    let ruler = Ruler::new(RulerParts {
+        file: file.clone(),
+        store: store.clone(),
+        logs: log_house.store.clone(),
+        engine: engine.clone(),
+        sink: sink.clone(),
+        clock: clock.clone(),
+        external_url: format!("http://{address}"),
+    });
     ruler.register(&mut registry);
     let query_log = QueryLog::new();
     let reloader = Arc::new(Reloader {

@@ -7,10 +7,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
 use crate::log_state::Logs;
-use crate::loki::{delete, fields, index, labels, patterns, query, status, tail};
+use crate::loki::{delete, fields, index, labels, patterns, query, rules, status, tail};
 use crate::router::Door;
 use crate::state::Api;
-use crate::{admin, elastic, jsonline, loki_push, otlp};
+use crate::{admin, elastic, jsonline, loki_push, otlp, prom_rules};
 
 /// The routes of logs; none where the server keeps none.
 pub(crate) fn routes(api: &Arc<Api>, door: Door) -> Router<Arc<Api>> {
@@ -22,8 +22,9 @@ pub(crate) fn routes(api: &Arc<Api>, door: Door) -> Router<Arc<Api>> {
     routes
         .route("/ready", get(status::ready))
         .route("/flush", post(delete::flush).get(delete::flush))
-        .layer(from_fn_with_state(api.clone(), admin::require_ready))
         .with_state(logs.clone())
+        .merge(ruler())
+        .layer(from_fn_with_state(api.clone(), admin::require_ready))
 }
 
 /// The root page of Loki's port.
@@ -75,11 +76,23 @@ fn loki_api() -> Router<Arc<Logs>> {
         .route(&at("/delete"), post(delete::add).put(delete::add).get(delete::list).delete(delete::cancel))
         .route(&at("/drilldown-limits"), get(status::drilldown_limits))
         .route(&at("/status/buildinfo"), get(status::build_info))
-        .route(&at("/rules"), get(status::rules))
-        .route(&at("/rules/{namespace}"), get(status::rules))
-        .route("/prometheus/api/v1/rules", get(status::prometheus_rules))
-        .route("/prometheus/api/v1/alerts", get(status::prometheus_alerts))
         .route("/loki/{*rest}", any(status::not_found))
+}
+
+/// Rules over logs.
+fn ruler() -> Router<Arc<Api>> {
+    let mut routes = Router::new()
+        .route("/prometheus/api/v1/rules", get(prom_rules::log_rules))
+        .route("/prometheus/api/v1/alerts", get(prom_rules::log_alerts));
+    for base in ["/loki/api/v1/rules", "/api/prom/rules"] {
+        let namespace = format!("{base}/{{namespace}}");
+        let group = format!("{namespace}/{{group}}");
+        routes = routes
+            .route(base, get(rules::all))
+            .route(&namespace, get(rules::of_namespace).post(rules::refuse).delete(rules::refuse))
+            .route(&group, get(rules::one).delete(rules::refuse));
+    }
+    routes
 }
 
 /// What Loki had before it was called so.
@@ -90,7 +103,6 @@ fn legacy_api() -> Router<Arc<Logs>> {
         .route("/api/prom/label/{name}/values", get(labels::legacy_values).post(labels::legacy_values))
         .route("/api/prom/series", get(labels::series).post(labels::series))
         .route("/api/prom/tail", get(tail::tail))
-        .route("/api/prom/rules", get(status::rules))
 }
 
 /// What stands at the root of Loki's own port.

@@ -142,14 +142,23 @@ fn matches(rule: &RuleView, matchers: &[Matcher]) -> bool {
 }
 
 pub(crate) async fn rules(State(api): State<Arc<Api>>, params: Params) -> Answer {
-    let matchers = matcher_sets(&params).map_err(ApiError::bad_data)?;
+    list(&api.parts.rules.groups(), &params)
+}
+
+/// The same for rules over logs, as Loki's ruler answers.
+pub(crate) async fn log_rules(State(api): State<Arc<Api>>, params: Params) -> Answer {
+    list(&api.parts.rules.log_groups(), &params)
+}
+
+fn list(groups: &[Arc<GroupView>], params: &Params) -> Answer {
+    let matchers = matcher_sets(params).map_err(ApiError::bad_data)?;
     let kind = params.get("type").to_lowercase();
     if !matches!(kind.as_str(), "" | "alert" | "record") {
         let reason = format!("not supported value {}", model::float::go_quote(&kind));
         return Err(ApiError::parameter("type", reason));
     }
-    let exclude_alerts = boolean(&params)?;
-    let page = page(&params)?;
+    let exclude_alerts = boolean(params)?;
+    let page = page(params)?;
     let asked = Asked {
         matchers,
         kind,
@@ -158,8 +167,7 @@ pub(crate) async fn rules(State(api): State<Arc<Api>>, params: Params) -> Answer
         files: params.all("file[]").collect(),
         exclude_alerts,
     };
-    let groups = api.parts.rules.groups();
-    success(&discover(&groups, &asked, page)?)
+    success(&discover(groups, &asked, page)?)
 }
 
 fn discover<'a>(
@@ -303,7 +311,15 @@ fn page(params: &Params) -> Result<Option<(usize, &str)>, ApiError> {
 }
 
 pub(crate) async fn alerts(State(api): State<Arc<Api>>) -> Answer {
-    let groups = api.parts.rules.groups();
+    list_alerts(&api.parts.rules.groups())
+}
+
+/// The same for rules over logs.
+pub(crate) async fn log_alerts(State(api): State<Arc<Api>>) -> Answer {
+    list_alerts(&api.parts.rules.log_groups())
+}
+
+fn list_alerts(groups: &[Arc<GroupView>]) -> Answer {
     let rules = groups.iter().flat_map(|group| &group.rules);
     let alerts = rules.filter_map(|rule| rule.alerting.as_ref()).flat_map(|alerting| &alerting.alerts);
     let shown = alerts.filter(|alert| alert.state > AlertState::Inactive).map(alert_json);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::Labels;
-use rules::GroupView;
+use rules::{GroupSettings, GroupView};
 use scrape::{RelabelStep, ScrapeError, TargetMetadata, TargetsSnapshot};
 
 /// A place that knows scrape targets. Calls do not block for long.
@@ -26,6 +26,12 @@ pub trait RuleGroups: Send + Sync {
     /// All groups in the order of their files, as their last evaluation left them.
     fn groups(&self) -> Vec<Arc<GroupView>>;
 
+    /// The same for rules over logs.
+    fn log_groups(&self) -> Vec<Arc<GroupView>>;
+
+    /// The groups over logs as their files have them.
+    fn log_settings(&self) -> Vec<GroupSettings>;
+
     /// URLs that alerts are sent to, and those that relabelling dropped.
     fn alertmanagers(&self) -> (Vec<String>, Vec<String>);
 }
@@ -36,6 +42,14 @@ pub struct NoRules;
 
 impl RuleGroups for NoRules {
     fn groups(&self) -> Vec<Arc<GroupView>> {
+        Vec::new()
+    }
+
+    fn log_groups(&self) -> Vec<Arc<GroupView>> {
+        Vec::new()
+    }
+
+    fn log_settings(&self) -> Vec<GroupSettings> {
         Vec::new()
     }
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use config::{ConfigErrors, Loaded, NameValidation, Placed, Problem, RuleConfig, RuleFile, RuleGroupConfig, RuleKind};
 use model::Labels;
-use promql::parser::{ParseOptions, parse};
 
 use crate::error::RulesError;
+use crate::language::Language;
 use crate::template::TemplatedText;
 
 /// All rule files of a configuration.
@@ -26,14 +26,14 @@ impl LoadedRules {
 }
 
 /// Reads the files that patterns name and checks them. Nothing is given where any of them has an error.
-pub fn load(patterns: &[PathBuf], names: NameValidation) -> Result<LoadedRules, RulesError> {
+pub fn load(patterns: &[PathBuf], names: NameValidation, language: Language) -> Result<LoadedRules, RulesError> {
     let mut rules = LoadedRules::default();
     let mut problems = Vec::new();
     for path in patterns.iter().flat_map(|pattern| config::expand_pattern(pattern)) {
         if rules.files.iter().any(|known| known.path == path) {
             continue;
         }
-        match read(&path).and_then(|text| check_rules(&text, &path, names)) {
+        match read(&path).and_then(|text| check_rules(&text, &path, names, language)) {
             Ok(loaded) => {
                 rules.files.push(loaded.config);
                 rules.warnings.extend(loaded.warnings);
@@ -56,21 +56,32 @@ fn read(path: &Path) -> Result<String, ConfigErrors> {
     })
 }
 
-/// Checks the text of a rule file whose expressions are PromQL; `path` names it in errors.
-pub fn check_rules(text: &str, path: &Path, names: NameValidation) -> Result<Loaded<RuleFile>, ConfigErrors> {
+/// Checks the text of a rule file whose expressions are in a language; `path` names it in errors.
+pub fn check_rules(
+    text: &str,
+    path: &Path,
+    names: NameValidation,
+    language: Language,
+) -> Result<Loaded<RuleFile>, ConfigErrors> {
     let (mut problems, loaded) = match config::load_rules(text, path, names) {
         Ok(loaded) => (Vec::new(), loaded),
         Err(errors) => return Err(errors),
     };
     for group in &loaded.config.groups {
         for rule in &group.rules {
-            check_rule(path, group, rule, &mut problems);
+            check_rule(path, language, group, rule, &mut problems);
         }
     }
     if problems.is_empty() { Ok(loaded) } else { Err(ConfigErrors(problems)) }
 }
 
-fn check_rule(path: &Path, group: &RuleGroupConfig, rule: &RuleConfig, problems: &mut Vec<Problem>) {
+fn check_rule(
+    path: &Path,
+    language: Language,
+    group: &RuleGroupConfig,
+    rule: &RuleConfig,
+    problems: &mut Vec<Problem>,
+) {
     let mut report = |placed: &Placed, key: &str, message: String| {
         problems.push(Problem {
             file: path.to_owned(),
@@ -80,7 +91,7 @@ fn check_rule(path: &Path, group: &RuleGroupConfig, rule: &RuleConfig, problems:
             message: format!("group {:?}, rule {:?}: {message}", group.name, rule.name.text),
         });
     };
-    if let Err(error) = check_promql(&rule.expr.text) {
+    if let Err(error) = language.check(&rule.expr.text) {
         report(&rule.expr, "expr", format!("could not parse expression: {error}"));
     }
     if rule.kind == RuleKind::Recording {
@@ -96,11 +107,6 @@ fn check_rule(path: &Path, group: &RuleGroupConfig, rule: &RuleConfig, problems:
             report(text, &format!("annotations.{name}"), format!("annotation {name:?}: {error}"));
         }
     }
-}
-
-/// The expression as PromQL prints it, or what is wrong with it.
-pub fn check_promql(expr: &str) -> Result<String, String> {
-    parse(expr, &ParseOptions::default()).map(|parsed| parsed.to_string()).map_err(|error| error.to_string())
 }
 
 /// A rule that another one repeats.

@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use crate::alert::Alert;
 use crate::alerting::Evaluation;
+use crate::language::Language;
 use crate::metrics::RuleMetrics;
 use crate::notify::{Notify, notifications};
 use crate::query::Queries;
@@ -47,6 +48,8 @@ pub struct Environment {
 /// What a group is made from; groups that agree in this go on through a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupSettings {
+    /// What its expressions are written in.
+    pub language: Language,
     /// Its file.
     pub file: String,
     /// As written.
@@ -59,8 +62,9 @@ pub struct GroupSettings {
 
 impl GroupSettings {
     /// The groups of a file, with defaults for what they do not say.
-    pub fn of_file(file: &RuleFile, interval_ms: i64, query_offset_ms: i64) -> Vec<GroupSettings> {
+    pub fn of_file(file: &RuleFile, language: Language, interval_ms: i64, query_offset_ms: i64) -> Vec<GroupSettings> {
         let settings = |config: &RuleGroupConfig| GroupSettings {
+            language,
             file: file.path.display().to_string(),
             interval_ms: config.interval.map_or(interval_ms, config::Millis::ms),
             query_offset_ms: config.query_offset.map_or(query_offset_ms, config::Millis::ms),
@@ -89,7 +93,7 @@ pub struct Group {
 impl Group {
     /// A group without state. `restored` says that there is no earlier state to look for.
     pub fn new(settings: GroupSettings, restored: bool) -> Self {
-        let rule = |config| Rule::new(&settings.config, config, restored);
+        let rule = |config| Rule::new(settings.language, &settings.config, config, restored);
         let rules = settings.config.rules.iter().map(rule).collect();
         Group { rules, settings, stale: Written::new(), evaluation_seconds: 0.0, last_evaluation: None }
     }

@@ -1,5 +1,6 @@
 //! Running groups: starts, replaces and stops them without losing the state of their alerts.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tracing::warn;
 
 use crate::file::LoadedRules;
 use crate::group::{Environment, Group, GroupSettings};
+use crate::language::Language;
 use crate::metrics::RuleMetrics;
 use crate::notify::Notify;
 use crate::query::Queries;
@@ -33,6 +35,8 @@ const CONCURRENT_GROUPS: usize = 4;
 
 /// What a manager is made from.
 pub struct ManagerOptions {
+    /// What the expressions of its rules are written in.
+    pub language: Language,
     /// Evaluates expressions.
     pub queries: Arc<dyn Queries>,
     /// Where series are read.
@@ -116,20 +120,21 @@ impl Manager {
         self.metrics.register(registry);
     }
 
-    /// Reads and checks the rule files of a configuration; nothing changes.
-    pub fn load(&self, config: &PrometheusConfig) -> Result<LoadedRules, crate::RulesError> {
-        crate::file::load(&config.rule_files, config.global.metric_name_validation_scheme)
+    /// Reads and checks the rule files that patterns name; nothing changes.
+    pub fn load(&self, patterns: &[PathBuf], config: &PrometheusConfig) -> Result<LoadedRules, crate::RulesError> {
+        crate::file::load(patterns, config.global.metric_name_validation_scheme, self.options.language)
     }
 
     /// Puts rules to work. Groups that are as before go on undisturbed; others take over the state of rules with the same
     /// name and labels. Waits for evaluations under way of groups that change; must be called within a runtime.
     pub fn apply(&self, rules: &LoadedRules, config: &PrometheusConfig) {
         let global = &config.global;
+        let language = self.options.language;
         let settings: Vec<GroupSettings> = rules
             .files
             .iter()
             .flat_map(|file| {
-                GroupSettings::of_file(file, global.evaluation_interval.ms(), global.rule_query_offset.ms())
+                GroupSettings::of_file(file, language, global.evaluation_interval.ms(), global.rule_query_offset.ms())
             })
             .collect();
         let mut inner = self.inner.lock();
@@ -228,6 +233,11 @@ impl Manager {
     /// All groups, in the order of files and groups.
     pub fn groups(&self) -> Vec<Arc<GroupView>> {
         self.inner.lock().groups.iter().map(|running| running.shared.view.read().clone()).collect()
+    }
+
+    /// What the groups are made from, in the same order.
+    pub fn settings(&self) -> Vec<GroupSettings> {
+        self.inner.lock().groups.iter().map(|running| running.shared.settings.clone()).collect()
     }
 
     /// Stops all groups and waits for evaluations under way.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use model::{SeriesSource, Timestamp};
+use model::{LogSource, SampleValue, SeriesSource, Tenant, Timestamp};
 use parking_lot::RwLock;
 use promql::engine::{CancelFlag, Engine, QueryContext, Value, VectorSample};
 
-/// Evaluates the expressions of rules and templates. The calls block.
+/// Evaluates the expressions of rules and templates, all in one language. The calls block.
 pub trait Queries: Send + Sync {
     /// The instant vector of an expression at a time; a scalar is a vector of one sample without labels.
     fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<VectorSample>, String>;
@@ -28,6 +28,39 @@ impl Queries for PromqlQueries {
         let context = QueryContext { cancel: self.cancel.clone(), ..QueryContext::default() };
         let result = engine.instant(&*self.source, &context, expr, at).map_err(|e| e.to_string())?;
         to_vector(result.value)
+    }
+}
+
+/// LogQL over a log store: the streams of the default tenant.
+pub struct LogqlQueries {
+    /// Where streams are read.
+    pub source: Arc<dyn LogSource>,
+    /// Evaluates.
+    pub engine: logql::Engine,
+    /// Raised when the server stops.
+    pub cancel: logql::CancelFlag,
+}
+
+impl Queries for LogqlQueries {
+    fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<VectorSample>, String> {
+        let parsed = logql::parse(expr).map_err(|e| e.to_string())?;
+        let context = logql::QueryContext {
+            tenant: Tenant::default(),
+            cancel: self.cancel.clone(),
+            ..logql::QueryContext::default()
+        };
+        let time = at.ms().saturating_mul(1_000_000);
+        let result = self.engine.query_instant(&*self.source, &context, &parsed, time).map_err(|e| e.to_string())?;
+        let sample = |labels, timestamp, value| VectorSample { labels, timestamp, value: SampleValue::Float(value) };
+        match result.value {
+            logql::Value::Vector(samples) => {
+                Ok(samples.into_iter().map(|s| sample(s.labels, s.timestamp, s.value)).collect())
+            }
+            logql::Value::Scalar(timestamp, value) => Ok(vec![sample(model::Labels::empty(), timestamp, value)]),
+            logql::Value::Streams(_) | logql::Value::Matrix(_) => {
+                Err("rule result is not a vector or scalar".to_owned())
+            }
+        }
     }
 }
 

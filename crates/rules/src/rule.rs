@@ -8,6 +8,7 @@ use promql::engine::VectorSample;
 
 use crate::alert::AlertState;
 use crate::alerting::{Alerting, Evaluation};
+use crate::language::Language;
 use crate::template::TemplatedText;
 use crate::view::{AlertingView, Health, RuleView};
 
@@ -34,7 +35,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     /// A rule that was checked before: what cannot be parsed stands for itself.
-    pub(crate) fn new(group: &RuleGroupConfig, config: &RuleConfig, restored: bool) -> Self {
+    pub(crate) fn new(language: Language, group: &RuleGroupConfig, config: &RuleConfig, restored: bool) -> Self {
         let name = config.name.text.clone();
         let texts = group.labels_of(config);
         let labels = Labels::from_pairs(texts.iter().map(|(name, text)| (*name, text.text.as_str())));
@@ -51,7 +52,7 @@ impl Rule {
             active: Default::default(),
             restored,
         });
-        let query = crate::file::check_promql(&config.expr.text).unwrap_or_else(|_| config.expr.text.clone());
+        let query = language.check(&config.expr.text).unwrap_or_else(|_| config.expr.text.clone());
         Rule {
             name,
             expr: config.expr.text.clone(),

@@ -65,6 +65,9 @@ fn rules_are_evaluated_told_and_reloaded() {
 
     let recorded = || http_get(&server.url, "/api/v1/query?query=ALERTS").1["data"]["result"][0]["value"][1] == "1";
     assert!(wait_for(Duration::from_secs(30), recorded), "ALERTS is written");
+    // An evaluation shows what came of it at its end, after it has told others.
+    let shown = || rule(&http_get(&server.url, "/api/v1/rules").1, "Always")["state"] == "firing";
+    assert!(wait_for(Duration::from_secs(30), shown), "the rule shows its state");
     let (_, answer) = http_get(&server.url, "/api/v1/rules");
     let always = rule(&answer, "Always");
     assert_eq!(
@@ -124,4 +127,66 @@ fn rule_files_are_checked_and_tested() {
     let (status, said) = run(&["test", "rules", &passes, &fails]);
     assert!(status == Some(1) && said.contains("got: {__name__=\"two\"} 2E+00"), "{said}");
     assert_eq!(run(&["test", "rules", "--run", "other", &fails]).0, Some(0));
+}
+
+#[test]
+fn rules_over_logs_are_evaluated_told_and_listed_as_lokis() {
+    const LOG_RULES: &str = "groups:\n- name: logs\n  interval: 1s\n  rules:\n  - record: app:errors:count10m\n    expr: sum by (app) \
+        (count_over_time({app=\"shop\"} |= \"failed\" [10m]))\n  - alert: Failing\n    expr: sum by (app) (count_over_time({app=~\".+\"} \
+        |= \"failed\" [10m])) > 1\n    for: 0s\n    labels: {severity: page}\n    annotations: {summary: '{{ $labels.app }}: {{ $value }}'}\n";
+    let (address, told) = alertmanager();
+    let config = format!("alerting: {{alertmanagers: [{{static_configs: [{{targets: ['{address}']}}]}}]}}\n");
+    let server = Server::start(&config);
+    let directory = server.directory().join("loki-rules");
+    std::fs::create_dir(&directory).unwrap();
+    let file = directory.join("shop.yml");
+    std::fs::write(&file, LOG_RULES).unwrap();
+    for line in ["the payment failed", "it failed again", "all is well"] {
+        let entry = serde_json::json!({"app": "shop", "_msg": line}).to_string();
+        let target = "/insert/jsonline?_stream_fields=app";
+        let address = server.url.trim_start_matches("http://");
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        let length = entry.len();
+        write!(
+            stream,
+            "POST {target} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{entry}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+    }
+    assert_eq!(raw_request(&server.url, "POST", "/-/reload").unwrap().0, 200);
+
+    let request = told.recv_timeout(Duration::from_secs(60)).expect("the alert is sent");
+    let body: Value = serde_json::from_str(request.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(body[0]["labels"], serde_json::json!({"alertname": "Failing", "app": "shop", "severity": "page"}));
+    assert_eq!(body[0]["annotations"]["summary"], "shop: 2");
+    let recorded = || {
+        let found = http_get(&server.url, "/api/v1/query?query=app:errors:count10m").1;
+        found["data"]["result"][0]["value"][1] == "2"
+    };
+    assert!(wait_for(Duration::from_secs(30), recorded), "the recording rule writes series");
+
+    let shown = || rule(&http_get(&server.url, "/prometheus/api/v1/rules").1, "Failing")["state"] == "firing";
+    assert!(wait_for(Duration::from_secs(30), shown), "the rule shows its state");
+    let (_, answer) = http_get(&server.url, "/prometheus/api/v1/alerts");
+    assert_eq!(answer["data"]["alerts"][0]["labels"]["app"], "shop");
+    let (_, answer) = http_get(&server.url, "/api/v1/rules");
+    assert_eq!(answer["data"]["groups"], serde_json::json!([]));
+    let (status, listed) = raw_request(&server.url, "GET", "/loki/api/v1/rules/shop.yml/logs").unwrap();
+    let listed = String::from_utf8(listed).unwrap();
+    assert!(status == 200 && listed.contains("alert: Failing"), "{status} {listed}");
+    assert_eq!(raw_request(&server.url, "GET", "/loki/api/v1/rules/other.yml").unwrap().0, 404);
+    assert_eq!(raw_request(&server.url, "DELETE", "/loki/api/v1/rules/shop.yml").unwrap().0, 405);
+
+    // What gives lines is no rule; neither is PromQL.
+    for (wrong, reason) in [("'{app=\"shop\"}'", "log lines"), ("up > 1", "parse error")] {
+        let text = LOG_RULES.replace("sum by (app) (count_over_time({app=~\".+\"} |= \"failed\" [10m])) > 1", wrong);
+        assert_ne!(text, LOG_RULES);
+        std::fs::write(&file, text).unwrap();
+        let (status, reasons) = raw_request(&server.url, "POST", "/-/reload").unwrap();
+        let reasons = String::from_utf8(reasons).unwrap();
+        assert!(status == 500 && reasons.contains("shop.yml:8:11:") && reasons.contains(reason), "{reasons}");
+    }
 }

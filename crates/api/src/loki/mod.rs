@@ -12,6 +12,7 @@ mod lookup;
 mod measure;
 pub(crate) mod patterns;
 pub(crate) mod query;
+pub(crate) mod rules;
 pub(crate) mod status;
 pub(crate) mod tail;
 mod times;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde_json::json;
 
 use super::answer::json as json_answer;
@@ -84,24 +84,6 @@ pub(crate) async fn drilldown_limits(State(logs): State<Arc<Logs>>, LogTenant(te
         "version": COMPATIBLE_VERSION,
     });
     json_answer(body.to_string())
-}
-
-/// Rule groups as YAML: none yet.
-pub(crate) async fn rules() -> Response {
-    ([(header::CONTENT_TYPE, "application/yaml")], "{}\n").into_response()
-}
-
-pub(crate) async fn prometheus_rules() -> Response {
-    prometheus(json!({"groups": []}))
-}
-
-pub(crate) async fn prometheus_alerts() -> Response {
-    prometheus(json!({"alerts": []}))
-}
-
-fn prometheus(data: serde_json::Value) -> Response {
-    let body = json!({"status": "success", "data": data, "errorType": "", "error": ""});
-    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 /// What no route has taken below Loki's paths.

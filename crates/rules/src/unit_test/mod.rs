@@ -14,6 +14,7 @@ use model::{ManualClock, Timestamp};
 use promql::engine::{Engine, EngineOptions};
 
 use crate::group::{Environment, Group, GroupSettings};
+use crate::language::Language;
 use crate::notify::NoNotify;
 use crate::query::Queries;
 
@@ -75,11 +76,12 @@ fn rule_files(tests: &RuleTests, path: &Path, unmatched: &mut Vec<String>) -> Ve
 
 /// The groups of all files. As in promtool, a group's own interval does not count.
 fn groups(files: &[PathBuf], test: &RuleTestGroup) -> Result<Vec<Group>, Vec<String>> {
-    let rules = crate::file::load(files, NameValidation::default()).map_err(|error| match error {
+    let rules = crate::file::load(files, NameValidation::default(), Language::Promql).map_err(|error| match error {
         crate::RulesError::Files(ConfigErrors(problems)) => problems.iter().map(Problem::to_string).collect(),
         other => vec![other.to_string()],
     })?;
-    let settings = rules.files.iter().flat_map(|file| GroupSettings::of_file(file, test.interval.ms(), 0));
+    let settings =
+        rules.files.iter().flat_map(|file| GroupSettings::of_file(file, Language::Promql, test.interval.ms(), 0));
     Ok(settings.map(|settings| Group::new(settings, true)).collect())
 }
 

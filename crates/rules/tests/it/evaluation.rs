@@ -161,6 +161,7 @@ fn duplicates_after_labels_are_refused() {
 #[test]
 fn slots_are_spread_and_stay() {
     let of = |name: &str| GroupSettings {
+        language: rules::Language::Promql,
         file: "f.yml".to_owned(),
         config: config::RuleGroupConfig { name: name.to_owned(), ..Default::default() },
         interval_ms: 60_000,

@@ -18,7 +18,7 @@ fn public_rule_files_are_accepted() {
     for folder in ["mixins", "awesome"] {
         for path in yaml_files(&shared.join("conformance/rules").join(folder), &["yml", "yaml"]) {
             let text = std::fs::read_to_string(&path).unwrap();
-            let loaded = rules::check_rules(&text, &path, NameValidation::default());
+            let loaded = rules::check_rules(&text, &path, NameValidation::default(), rules::Language::Promql);
             let loaded = loaded.unwrap_or_else(|errors| panic!("{errors}"));
             let count: usize = loaded.config.groups.iter().map(|group| group.rules.len()).sum();
             let repeated = rules::duplicates(&loaded.config).len();
@@ -49,7 +49,7 @@ fn bad_files_name_place_and_reason() {
     for path in cases {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = Path::new(path.file_name().unwrap());
-        let Err(errors) = rules::check_rules(&text, name, NameValidation::default()) else {
+        let Err(errors) = rules::check_rules(&text, name, NameValidation::default(), rules::Language::Promql) else {
             panic!("{} is accepted", path.display());
         };
         assert!(errors.0.iter().all(|problem| problem.line > 0), "{errors}");
@@ -70,7 +70,8 @@ fn bad_files_name_place_and_reason() {
 fn repeated_rules_are_found_once() {
     let text = "groups: [{name: a, labels: {x: y}, rules: [{record: m, expr: up}, {record: m, expr: up + 1}]}, \
                 {name: b, rules: [{record: m, expr: up, labels: {x: y}}, {record: m, expr: up}]}]";
-    let loaded = rules::check_rules(text, Path::new("r.yml"), NameValidation::default()).unwrap();
+    let loaded =
+        rules::check_rules(text, Path::new("r.yml"), NameValidation::default(), rules::Language::Promql).unwrap();
     let found: Vec<String> =
         rules::duplicates(&loaded.config).iter().map(|d| format!("{}{}", d.name, d.labels)).collect();
     assert_eq!(found, [r#"m{x="y"}"#]);

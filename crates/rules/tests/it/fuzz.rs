@@ -42,7 +42,7 @@ fn mutated_rule_files_never_panic() {
     let (mut read, mut refused) = (0, 0);
     for seed in 0..1500 {
         let text = mutate(&mut StdRng::seed_from_u64(seed), RULES);
-        match rules::check_rules(&text, Path::new("f.yml"), NameValidation::default()) {
+        match rules::check_rules(&text, Path::new("f.yml"), NameValidation::default(), rules::Language::Promql) {
             Ok(_) => read += 1,
             Err(errors) => {
                 refused += 1;

@@ -138,7 +138,8 @@ pub(crate) fn environment(world: &Arc<World>) -> Environment {
 
 /// The first group of a rule file's text.
 pub(crate) fn group(text: &str, restored: bool) -> Group {
-    let loaded = rules::check_rules(text, Path::new("r.yml"), NameValidation::default()).unwrap();
-    let settings = GroupSettings::of_file(&loaded.config, 60_000, 0);
+    let loaded =
+        rules::check_rules(text, Path::new("r.yml"), NameValidation::default(), rules::Language::Promql).unwrap();
+    let settings = GroupSettings::of_file(&loaded.config, rules::Language::Promql, 60_000, 0);
     Group::new(settings.into_iter().next().unwrap(), restored)
 }
