@@ -170,6 +170,10 @@ pub struct Manifest {
     /// Files that could not be read when the catalogue was rebuilt; they are kept, and tried again at each start.
     #[serde(default)]
     pub unreadable: Vec<String>,
+    /// Blocks that count no more, or never did, whose files may still be there: somebody reads them, or they could not be
+    /// removed yet. What they say of themselves is not believed, whoever finds them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<u64>,
 }
 
 impl Manifest {
@@ -177,6 +181,11 @@ impl Manifest {
     pub fn block(&self, id: u64) -> Option<&BlockEntry> {
         let at = self.blocks.binary_search_by_key(&id, |block| block.id).ok()?;
         Some(&self.blocks[at])
+    }
+
+    /// True for a block that counts, though its file may be missing.
+    pub fn lists(&self, id: u64) -> bool {
+        self.block(id).is_some() || self.missing.iter().any(|block| block.id == id)
     }
 
     /// Puts blocks in the place of others; either may be none.

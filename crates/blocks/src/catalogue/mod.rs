@@ -2,13 +2,14 @@
 //!
 //! A block counts from the moment its entry is in a committed [`Manifest`], and no longer once it is not. The manifest is one
 //! JSON file, replaced whole, with a copy beside it; for a bucket there is a third one in the bucket, so that a machine that
-//! lost its disk finds its blocks again. Order of work: put the files, commit, then remove what is replaced. Files that no
-//! manifest lists are removed at the next start.
+//! lost its disk finds its blocks again. Order of work: put the files, commit, tell the bucket, then remove what is replaced,
+//! which the manifest names until it is done. Files that no manifest lists are removed at the next start.
 
 mod codec;
 mod entry;
 mod recover;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -94,7 +95,8 @@ impl Catalogue {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Changes what counts; durable before it is visible. Commits are made one after the other.
+    /// Changes what counts; durable before it is visible. Commits are made one after the other. What counts no more is
+    /// [`Manifest::gone`] from now on; whoever removes files takes them out of there.
     ///
     /// After an error nothing has changed for this process, but the disk may hold either manifest: leave the files of both
     /// where they are (the next start removes those that do not count) and commit again, under new ids.
@@ -106,6 +108,11 @@ impl Catalogue {
         manifest.version = *attempted;
         manifest.next_id = self.next_id.load(Ordering::Relaxed);
         manifest.blocks.sort_unstable_by_key(|block| block.id);
+        let before = self.snapshot();
+        let counted = before.blocks.iter().chain(&before.missing).map(|block| block.id);
+        let gone = counted.chain(std::mem::take(&mut manifest.gone)).filter(|id| !manifest.lists(*id));
+        let gone: BTreeSet<u64> = gone.collect();
+        manifest.gone = gone.into_iter().collect();
         self.places.save(&manifest)?;
         let manifest = Arc::new(manifest);
         *self.current.write() = manifest.clone();

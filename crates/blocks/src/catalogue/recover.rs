@@ -1,15 +1,15 @@
 //! What counts after a start: which manifest to trust, and what to make of files that it does not list.
 //!
 //! Only the manifest that was committed last, or its copy, which is never older, may condemn a file. Where both are damaged
-//! or gone, an unlisted file may hold samples that were acknowledged, so it is taken in by what it says of itself; to have a
-//! sample twice is harmless.
+//! or gone, an unlisted file may hold samples that were acknowledged, so it is taken in by what it says of itself, unless the
+//! manifest at hand knows that it counts no more: it may hold samples that were deleted since, or that others stand for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::Path;
 
-use crate::catalogue::codec::{Decoded, decode};
+use crate::catalogue::codec::{Decoded, decode, encode};
 use crate::catalogue::{BlockEntry, MIRROR_NAME, Manifest, Places, block_id};
 use crate::disk::Disk;
 use crate::files::FileStore;
@@ -105,8 +105,10 @@ pub(super) fn recover(
         Ok(_) => places.files.list(),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
     };
-    let mirrored = mirror.as_ref().ok().and_then(|mirror| mirror.as_ref().map(|manifest| manifest.version));
-    if let Ok(Some(mirror)) = mirror {
+    let is_new_bucket = matches!(&mirror, Ok(Loaded::Absent));
+    let mut mirrored = None;
+    if let Ok(Loaded::Good(mirror)) = mirror {
+        mirrored = Some(mirror.version);
         base = newest(base, mirror, places.files.as_ref())?;
     }
     let listing = match listing {
@@ -132,6 +134,13 @@ pub(super) fn recover(
     if let Some(listing) = &listing {
         let sizes: BTreeMap<&str, u64> = listing.iter().map(|file| (file.name.as_str(), file.bytes)).collect();
         settle(&mut manifest, &sizes, trusted, read_entry, &mut recovery);
+        if ours {
+            let leftovers = sizes.keys().filter(|name| is_leftover(name, &manifest));
+            manifest.gone = leftovers.filter_map(|name| block_id(name)).collect();
+        }
+    }
+    if is_new_bucket {
+        manifest.gone.clear();
     }
     recovery.source = source.unwrap_or(if recovery.adopted.is_empty() { Source::Fresh } else { Source::Files });
     manifest.next_id = first_free_id(&manifest, listing.iter().flatten().map(|file| file.name.as_str()));
@@ -150,17 +159,29 @@ pub(super) fn recover(
             return Ok((manifest, mirrored, recovery));
         }
     }
-    if ours {
-        let names = listing.iter().flatten().map(|file| file.name.as_str());
-        remove_leftovers(places, names.filter(|name| is_leftover(name, &manifest)), &mut recovery);
+    let leftovers = listing.iter().flatten().map(|file| file.name.as_str()).filter(|name| is_leftover(name, &manifest));
+    let leftovers: Vec<&str> = leftovers.collect();
+    if ours && !leftovers.is_empty() {
+        match tell(places, &manifest, &mut mirrored) {
+            Ok(()) => remove_leftovers(places, leftovers, &mut recovery),
+            Err(error) => recovery.problems.push(format!("{} cannot be written: {error}", places.files.describe())),
+        }
     }
     Ok((manifest, mirrored, recovery))
 }
 
+/// Brings the bucket's manifest up to date, so that it does not list what is removed next.
+fn tell(places: &Places, manifest: &Manifest, mirrored: &mut Option<u64>) -> io::Result<()> {
+    if places.files.is_remote() && *mirrored != Some(manifest.version) {
+        places.files.put_bytes(MIRROR_NAME, &encode(manifest)?)?;
+        *mirrored = Some(manifest.version);
+    }
+    Ok(())
+}
+
 /// Removes files that do not count, the youngest first and none after a failure: the last block of a job that was given up
 /// names what it replaces, and must not outlive those that the job put before it.
-fn remove_leftovers<'a>(places: &Places, names: impl Iterator<Item = &'a str>, recovery: &mut Recovery) {
-    let mut names: Vec<&str> = names.collect();
+fn remove_leftovers(places: &Places, mut names: Vec<&str>, recovery: &mut Recovery) {
     names.sort_unstable_by(|a, b| b.cmp(a));
     for name in names {
         if let Err(error) = places.files.remove(name) {
@@ -196,21 +217,21 @@ fn newer(place: &str, format: u32) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
-fn load_mirror(files: &dyn FileStore, problems: &mut Vec<String>) -> io::Result<Option<Manifest>> {
+fn load_mirror(files: &dyn FileStore, problems: &mut Vec<String>) -> io::Result<Loaded> {
     if !files.is_remote() {
-        return Ok(None);
+        return Ok(Loaded::Absent);
     }
     let place = || format!("{} of {}", MIRROR_NAME, files.describe());
     let bytes = match files.read(MIRROR_NAME) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Absent),
         Err(error) => return Err(error),
     };
     match decode(&bytes) {
-        Decoded::Good(manifest) => Ok(Some(manifest)),
+        Decoded::Good(manifest) => Ok(Loaded::Good(manifest)),
         Decoded::Damaged(reason) => {
             problems.push(format!("{} is damaged: {reason}", place()));
-            Ok(None)
+            Ok(Loaded::Damaged)
         }
         Decoded::Foreign(format) => Err(newer(&place(), format)),
     }
@@ -258,11 +279,12 @@ fn settle(
     manifest.missing = missing;
 
     let listed: BTreeSet<u64> = manifest.blocks.iter().map(|block| block.id).collect();
+    let gone: BTreeSet<u64> = manifest.gone.iter().copied().collect();
     let doubtful = std::mem::take(&mut manifest.unreadable);
     for name in sizes.keys() {
         let Some(id) = block_id(name) else { continue };
         let wanted = !trusted || doubtful.iter().any(|other| other == name);
-        if listed.contains(&id) || !wanted {
+        if listed.contains(&id) || gone.contains(&id) || !wanted {
             continue;
         }
         match read_entry(name) {
@@ -281,9 +303,14 @@ fn settle(
         }
     }
     if !recovery.adopted.is_empty() {
-        // A block speaks for those put before it by the same job, so it is believed only where all older files are whole.
-        let first_unreadable = manifest.unreadable.iter().filter_map(|name| block_id(name)).min().unwrap_or(u64::MAX);
-        let believed = manifest.blocks.iter().filter(|block| block.id < first_unreadable);
+        // A block speaks for those put before it by the same job, which are younger than what the job replaces. So it is
+        // believed where all of that age are whole, or where it was committed, and they with it.
+        let unreadable: BTreeSet<u64> = manifest.unreadable.iter().filter_map(|name| block_id(name)).collect();
+        let is_whole = |block: &BlockEntry| {
+            let newest_replaced = block.replaces.iter().max().copied().unwrap_or(block.id);
+            unreadable.range(newest_replaced.min(block.id)..block.id).next().is_none()
+        };
+        let believed = manifest.blocks.iter().filter(|block| listed.contains(&block.id) || is_whole(block));
         let replaced: BTreeSet<u64> = believed.flat_map(|block| block.replaces.iter().copied()).collect();
         manifest.blocks.retain(|block| !replaced.contains(&block.id));
         manifest.missing.retain(|block| !replaced.contains(&block.id));

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use model::{Matcher, Tenant, TimeRange, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalogue::{BlockEntry, Catalogue, Manifest, Recovery, StoredMatcher, Tombstone};
+use crate::catalogue::{BlockEntry, Catalogue, Manifest, Recovery, StoredMatcher, Tombstone, block_id, file_name};
 use crate::disk::{Disk, ReadFile};
 use crate::files::FileStore;
 use crate::patience::Patience;
@@ -89,7 +89,7 @@ impl<B: OpenBlock> View<B> {
     }
 }
 
-/// What waits to be removed.
+/// What waits to be removed; the catalogue knows it as gone.
 #[derive(Debug)]
 struct Leftovers<B> {
     /// Blocks that no longer count.
@@ -106,6 +106,15 @@ impl<B> Default for Leftovers<B> {
     fn default() -> Self {
         let patience = Patience::default();
         Leftovers { retired: Vec::new(), doubtful: Vec::new(), gone: BTreeSet::new(), patience }
+    }
+}
+
+impl<B: OpenBlock> Leftovers<B> {
+    /// The blocks whose files may still be there.
+    fn ids(&self) -> Vec<u64> {
+        let retired = self.retired.iter().map(|block| block.entry().id);
+        let names = self.doubtful.iter().chain(&self.gone);
+        retired.chain(names.filter_map(|name| block_id(name))).collect()
     }
 }
 
@@ -154,6 +163,9 @@ impl<B: OpenBlock> Shelf<B> {
                 }
             }
         }
+        let mut leftovers = Leftovers::default();
+        let gone = manifest.gone.iter().map(|id| file_name(*id));
+        leftovers.gone.extend(gone.filter(|name| !recovery.removed.contains(name)));
         let view = view(blocks, manifest);
         let shelf = Shelf {
             disk,
@@ -162,7 +174,7 @@ impl<B: OpenBlock> Shelf<B> {
             catalogue,
             shared,
             view: RwLock::new(Arc::new(view)),
-            leftovers: Mutex::default(),
+            leftovers: Mutex::new(leftovers),
             damaged_reads: AtomicU64::new(0),
         };
         Ok((shelf, recovery))
@@ -232,6 +244,7 @@ impl<B: OpenBlock> Shelf<B> {
         };
         let names: Vec<String> = added.iter().map(BlockEntry::file_name).collect();
         let committed = self.catalogue.commit(|manifest| {
+            manifest.gone = leftovers.ids();
             manifest.replace(removed, added);
             change(manifest);
         });
@@ -246,7 +259,7 @@ impl<B: OpenBlock> Shelf<B> {
         let counts = |block: &Arc<B>| manifest.block(block.entry().id).is_some();
         let (mut blocks, retired): (Vec<_>, Vec<_>) = before.blocks.iter().cloned().partition(counts);
         blocks.extend(opened);
-        let replaced = before.closed().filter(|entry| manifest.block(entry.id).is_none()).map(BlockEntry::file_name);
+        let replaced = before.closed().filter(|entry| !manifest.lists(entry.id)).map(BlockEntry::file_name);
         let doubtful = std::mem::take(&mut leftovers.doubtful);
         leftovers.gone.extend(replaced.chain(doubtful));
         *self.view.write() = Arc::new(view(blocks, manifest));
@@ -283,19 +296,23 @@ impl<B: OpenBlock> Shelf<B> {
         if !leftovers.patience.is_over() {
             return;
         }
-        self.remove_leftovers(&mut leftovers);
-        self.open_closed();
         if self.catalogue.mirror_is_behind()
             && let Err(error) = self.catalogue.mirror()
         {
             tracing::warn!(%error, "the bucket's catalogue stays behind");
             leftovers.patience.failed();
         }
+        self.remove_leftovers(&mut leftovers);
+        self.open_closed();
     }
 
     /// Removes what can be removed, the youngest first and none after a failure: the last block of a job that was given up
-    /// names what it replaces, and must not outlive those that the job put before it.
+    /// names what it replaces, and must not outlive those that the job put before it. Nothing goes while the bucket's catalogue
+    /// may list it: of a lost disk that one is left, and blocks are missed, or come back, that the one removed has replaced.
     fn remove_leftovers(&self, leftovers: &mut Leftovers<B>) {
+        if self.catalogue.mirror_is_behind() {
+            return;
+        }
         let is_free = |block: &mut Arc<B>| Arc::strong_count(block) == 1;
         let free = leftovers.retired.extract_if(.., is_free).map(|block| block.entry().file_name());
         leftovers.gone.extend(free);

@@ -5,3 +5,4 @@
 mod buckets;
 mod catalogue;
 mod s3;
+mod shelf;
