@@ -13,7 +13,7 @@ pub(crate) struct Stored {
     pub(crate) time: i64,
     pub(crate) value: f64,
     pub(crate) labels: Labels,
-    /// The log's epoch in which it was written; [`super::LOGGED_FOR_GOOD`] where it is durable.
+    /// The log's epoch in which it was written; 0 where that was before the start.
     pub(crate) logged_epoch: u32,
     /// A block has it.
     pub(crate) is_in_block: bool,

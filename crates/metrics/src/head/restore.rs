@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use model::Exemplar;
 use parking_lot::RwLockWriteGuard;
 
-use super::series::{LOGGED_FOR_GOOD, Series};
+use super::series::Series;
 use super::shard::{PAGE, PAGE_BITS, Page, Shard};
 use super::symbols::{Pair, Symbol};
 use super::{Head, Stored, Weight};
@@ -53,15 +53,11 @@ impl Head {
 
     /// Enters the series of a record and puts the slot of each into `slots`. With different `turn`s, threads go to the shards
     /// in different orders.
-    pub(crate) fn restore_series(
-        &self,
-        definitions: &Definitions<'_>,
-        is_headlog: bool,
-        turn: usize,
-        slots: &mut Vec<u32>,
-    ) {
+    ///
+    /// Wherever a definition was read, it is logged once more with the next sample: it may have been written without a sync,
+    /// and then be there until the machine stops.
+    pub(crate) fn restore_series(&self, definitions: &Definitions<'_>, turn: usize, slots: &mut Vec<u32>) {
         let symbols = self.intern(definitions);
-        let logged_epoch = if is_headlog { LOGGED_FOR_GOOD } else { 0 };
         // Everything is made before a lock is taken, as the threads meet at these.
         let mut by_shard: Vec<Vec<_>> = (0..self.shards.len()).map(|_| Vec::new()).collect();
         slots.clear();
@@ -89,16 +85,13 @@ impl Head {
                             && series.id < id
                         {
                             series.id = id;
-                            series.logged_epoch = logged_epoch;
                         }
                         local
                     }
                     None => {
                         bytes += series_bytes(&pairs);
                         made += 1;
-                        let mut series = Series::new(id, identity, pairs);
-                        series.logged_epoch = logged_epoch;
-                        shard.insert(series)
+                        shard.insert(Series::new(id, identity, pairs))
                     }
                 };
                 slots[at] = self.slot(number, local);
@@ -160,7 +153,7 @@ impl Head {
         (0..end.div_ceil(1 << local_bits)).map(stretch).collect()
     }
 
-    /// Keeps an exemplar of the series `(id, slot)` from a log.
+    /// Keeps an exemplar of the series `(id, slot)` from a log. If it comes again it is logged again, as the definitions are.
     pub(crate) fn restore_exemplar(
         &self,
         (id, slot): (u64, u32),
@@ -170,7 +163,7 @@ impl Head {
         is_headlog: bool,
     ) {
         let Exemplar { labels, value, .. } = exemplar;
-        let stored = Stored { id, slot, time, value, labels, logged_epoch: LOGGED_FOR_GOOD, is_in_block: false };
+        let stored = Stored { id, slot, time, value, labels, logged_epoch: 0, is_in_block: false };
         self.exemplars.lock().push(stored, capacity, is_headlog);
     }
 

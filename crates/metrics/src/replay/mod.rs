@@ -142,7 +142,7 @@ impl<'m> Replay<'m> {
                     if definitions.is_empty() {
                         return result.map(|()| *record).map_err(|damage| (record.number, damage));
                     }
-                    heads[record.head].restore_series(&definitions, is_headlog, task, &mut slots);
+                    heads[record.head].restore_series(&definitions, task, &mut slots);
                     let located = definitions.iter().zip(&slots).map(|((series, _), slot)| {
                         count += 1;
                         highest_id = highest_id.max(series.id);

@@ -1,5 +1,8 @@
 //! What a start brings back, beyond the samples themselves.
 
+use std::path::Path;
+
+use blocks::disk::Disk;
 use blocks::faults::{FaultRates, FaultyDisk};
 use metrics::{Store, StoreOptions};
 use model::{
@@ -208,4 +211,62 @@ fn series_that_only_a_failed_sync_wrote_are_written_again() {
         assert!(!report.found_damage(), "{report:?}");
         assert_eq!(read_one(&store, &labels("up", "a")), [(NOW, 1.0), (NOW + 1000, 2.0)], "{seed}");
     }
+}
+
+/// The same before the first flush of the process that comes after: what it takes in rests on definitions that it only read.
+#[test]
+fn samples_that_follow_a_failed_sync_do_not_rest_on_what_it_left() {
+    let disk = FaultyDisk::new(1);
+    let (store, _) = open(&disk, options());
+    disk.set_rates(FaultRates { failed_sync: 1000, ..FaultRates::default() });
+    let mut batch = WriteBatch::default();
+    batch.push(labels("up", "a"), None, Sample::float(Timestamp(NOW), 1.0));
+    assert!(append(&store, batch).is_err());
+    assert!(store.flush().is_err());
+    disk.set_rates(FaultRates::default());
+    drop(store);
+    let (store, _) = open(&disk, options());
+    append_one(&store, &labels("up", "a"), NOW + 1000, 2.0);
+    drop(store);
+    disk.crash();
+    let (store, report) = open(&disk, options());
+    assert!(read_one(&store, &labels("up", "a")).contains(&(NOW + 1000, 2.0)), "{report:?}");
+}
+
+/// A process that is killed leaves bytes that were never synced. They are read at the next start, and gone if the machine stops:
+/// what is acknowledged in between, and was in them already, is written again.
+#[test]
+fn what_was_read_unsynced_is_acknowledged_only_when_it_is_written_again() {
+    let row = |time: i64| {
+        let exemplar =
+            Exemplar { labels: Labels::from_pairs([("trace_id", "7")]), value: 1.0, timestamp: Some(Timestamp(time)) };
+        let mut batch = WriteBatch::default();
+        batch.push(labels("up", "a"), None, Sample::float(Timestamp(time), 1.0));
+        batch.rows.last_mut().unwrap().exemplars.push(exemplar);
+        batch
+    };
+    let written = FaultyDisk::new(1);
+    let (store, _) = open(&written, options());
+    append(&store, row(NOW)).unwrap();
+    drop(store);
+    let mut had_lost = 0;
+    for seed in 0..20 {
+        let disk = FaultyDisk::new(seed);
+        for (path, _) in written.files().into_iter().filter(|(path, _)| path.starts_with("/data/wal")) {
+            disk.create_dir_all(path.parent().unwrap()).unwrap();
+            disk.create(&path).unwrap().write_all(&written.read(&path).unwrap()).unwrap();
+        }
+        disk.sync_dir(Path::new("/data/wal")).unwrap();
+        let (store, report) = open(&disk, options());
+        assert_eq!(report.replayed_samples, 1);
+        append(&store, row(NOW)).unwrap();
+        drop(store);
+        disk.crash();
+        let (store, report) = open(&disk, options());
+        had_lost += u64::from(report.replayed_samples == 1);
+        assert_eq!(read_one(&store, &labels("up", "a")), [(NOW, 1.0)], "{seed} {report:?}");
+        let found = store.exemplars(&Tenant::default(), &[], TimeRange::ALL).unwrap();
+        assert_eq!(found.len(), 1, "{seed} {report:?}");
+    }
+    assert!(had_lost > 5, "{had_lost}");
 }
