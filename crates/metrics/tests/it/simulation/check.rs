@@ -202,12 +202,19 @@ impl History {
                 let rows = (0..samples.len()).map(|row| (samples.timestamps[row], read_value(&samples, row)));
                 found.insert(set.labels(index), rows.collect());
             }
-            Ok::<_, SourceError>(found)
+            Ok::<_, SourceError>((found, set.warnings()))
         };
-        let (Ok(part), Ok(mut whole)) = (select(&matchers, range), select(&[], TimeRange::ALL)) else {
+        let (Ok((part, of_part)), Ok((mut whole, of_whole))) = (select(&matchers, range), select(&[], TimeRange::ALL))
+        else {
             self.note("cannot read a part");
             return;
         };
+        // Where pages are damaged, each selection says so and shows what the pages that it needs hold: a column of labels is
+        // needed by one and not by the other.
+        if !of_part.is_empty() || !of_whole.is_empty() {
+            assert!(self.damaged, "warnings without damage: {of_part:?} {of_whole:?}");
+            return;
+        }
         whole.retain(|labels, _| labels.metric_name() == metric);
         for samples in whole.values_mut() {
             samples.retain(|(t, _)| range.contains(Timestamp(*t)));

@@ -236,6 +236,8 @@ impl History {
         self.model.flushed();
         self.store().maintain().expect("nothing fails any more");
         self.stop(Stop::Close);
+        // A start that cannot list the bucket leaves what it would have found to the next one.
+        self.manifests_are_sound = false;
         self.start();
         self.store().flush().expect("nothing fails any more");
         self.model.flushed();

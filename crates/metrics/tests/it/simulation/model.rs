@@ -67,6 +67,11 @@ impl Model {
         }
     }
 
+    /// True where a sample was sent and taken that contradicts the one that counts.
+    pub(super) fn is_contradicted(&self, key: &Key) -> bool {
+        self.cell(key).is_some_and(|cell| !cell.later.is_empty() || cell.values.len() > 1)
+    }
+
     /// An exemplar was sent. The store takes those that are newer than all before of their series.
     pub(super) fn sent_exemplar(&mut self, (tenant, labels, t): &Key, acknowledged: bool) {
         let key = |t: i64, bits: u64| (tenant.clone(), labels.clone(), t, bits);

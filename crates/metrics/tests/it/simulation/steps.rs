@@ -126,7 +126,8 @@ impl History {
         let fair = match reason {
             // What the head has seen of the series is not known here after deletions and restarts.
             RejectReason::OutOfOrder => key.2 < self.world.now() - 30 * MINUTE,
-            RejectReason::DuplicateTimestamp => variant > 0,
+            // The head, which may not know what blocks hold, may have taken the contradiction.
+            RejectReason::DuplicateTimestamp => variant > 0 || self.model.is_contradicted(key),
             _ => false,
         };
         assert!(fair, "{key:?} was refused: {reason:?}");
@@ -297,14 +298,16 @@ impl History {
         if self.world.bucket.is_none() {
             return;
         }
-        let is_orderly: bool = self.random.random();
-        self.note(format!("the disk is lost, orderly: {is_orderly}"));
+        let mut is_orderly: bool = self.random.random();
         self.work.lost_disks += 1;
         if is_orderly {
             self.world.quiet();
             self.world.disk.set_power(None);
             self.maintain();
+            // Upkeep waits after failures, and a damaged catalogue stays in the bucket until the next commit.
+            is_orderly = self.world.bucket_knows_all();
         }
+        self.note(format!("the disk is lost, orderly: {is_orderly}"));
         self.stop(Stop::Drop);
         self.world.quiet();
         self.world.disk.set_power(None);

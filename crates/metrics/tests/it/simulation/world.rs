@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blocks::catalogue::{Manifest, block_id};
+use blocks::catalogue::{MIRROR_NAME, Manifest, block_id};
 use blocks::disk::Disk;
 use blocks::faults::{FaultRates, FaultyDisk};
 use blocks::files::{FaultyFiles, FileFaults, FileStore, MemoryFiles, RemoteFiles, RemoteOptions};
@@ -160,6 +160,13 @@ impl World {
         serde_json::from_value(frame.get("manifest")?.clone()).ok()
     }
 
+    /// True where the bucket has the same catalogue as this disk.
+    pub(super) fn bucket_knows_all(&self) -> bool {
+        let ours = self.disk.read(&Path::new(DATA).join("catalogue.json"));
+        let theirs = self.bucket.as_ref().map(|bucket| bucket.inner.read(MIRROR_NAME));
+        matches!((ours, theirs), (Ok(ours), Some(Ok(theirs))) if ours == theirs)
+    }
+
     /// The disk is lost with all that is on it.
     pub(super) fn lose_disk(&self) {
         for (path, _) in self.disk.files() {
@@ -204,7 +211,7 @@ impl World {
         }
         if let Some(bucket) = &self.bucket {
             let names = bucket.inner.list().unwrap().into_iter().map(|file| file.name);
-            let is_leaked = |name: &String| name != blocks::catalogue::MIRROR_NAME && !counts(name);
+            let is_leaked = |name: &String| name != MIRROR_NAME && !counts(name);
             leaked.extend(names.filter(is_leaked).map(|name| Path::new("bucket").join(name)));
         }
         leaked
