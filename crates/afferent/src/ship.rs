@@ -10,7 +10,7 @@ use clap::Args;
 use config::Environment;
 use model::SystemClock;
 use prometheus_client::registry::Registry;
-use ship::{Destination, ShipOptions, Shipper};
+use ship::{Destination, ShipMetrics, ShipOptions, Shipper};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -58,6 +58,7 @@ pub(crate) async fn run(args: &ShipArgs) -> anyhow::Result<()> {
         positions: args.positions.clone(),
         delivery_grace: DELIVERY_GRACE,
         clock: Arc::new(SystemClock),
+        metrics: Arc::new(ShipMetrics::default()),
     };
     Shipper::check(&loaded, &options)?;
     if args.check {
@@ -66,11 +67,12 @@ pub(crate) async fn run(args: &ShipArgs) -> anyhow::Result<()> {
     }
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let metrics = options.metrics.clone();
     let shipper = Shipper::start(&loaded, options).await?;
     let stop = CancellationToken::new();
     if loaded.config.server.enabled && !args.stdin {
         let mut registry = Registry::default();
-        shipper.register(&mut registry);
+        metrics.register(&mut registry);
         let listen = args.listen.unwrap_or(loaded.config.server.listen);
         ship::serve(&shipper, listen, registry, stop.clone()).await?;
     }

@@ -351,6 +351,9 @@ fn unknown_key(key: &str, known: &[&[&str]], home: Option<&str>) -> String {
         (None, None) => {
             let shown: Vec<_> = words.iter().filter(|word| !crate::load::is_unsupported_discovery(word)).collect();
             let shown: Vec<_> = shown.iter().map(|word| format!("`{word}`")).collect();
+            if shown.is_empty() {
+                return format!("unknown key `{key}`; there are no keys here");
+            }
             format!("allowed here: {}", shown.join(", "))
         }
     };

@@ -1,5 +1,6 @@
 //! Sending batches from the buffer to one receiver until it takes them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +34,14 @@ pub(crate) enum Receiver {
     /// A push URL.
     Http(Box<HttpReceiver>),
     /// A store in this process.
-    Sink(Arc<dyn LogSink>),
+    Sink(SinkReceiver),
+}
+
+/// A store in this process, with what the client that it stands for adds.
+pub(crate) struct SinkReceiver {
+    sink: Arc<dyn LogSink>,
+    tenant: String,
+    labels: BTreeMap<String, String>,
 }
 
 /// A push URL: its settings, its connections, the headers of every request.
@@ -67,6 +75,12 @@ enum Attempt {
 }
 
 impl Receiver {
+    pub(crate) fn sink(sink: Arc<dyn LogSink>, client: Option<&ShipClientConfig>) -> Self {
+        let tenant = client.and_then(|client| client.tenant_id.clone()).unwrap_or_default();
+        let labels = client.map(|client| client.external_labels.clone()).unwrap_or_default();
+        Receiver::Sink(SinkReceiver { sink, tenant, labels })
+    }
+
     pub(crate) fn http(config: &ShipClientConfig) -> Result<Self, ShipError> {
         let refuse = |reason: String| ShipError::Client { url: config.url.to_string(), reason };
         let client = HttpClient::new(&config.http).map_err(|error| refuse(error.to_string()))?;
@@ -198,7 +212,7 @@ impl Sender {
         let host = HostLabel { host: self.host.clone() };
         self.metrics.encoded_bytes.get_or_create(&host).inc_by(body.len() as u64);
         loop {
-            match self.attempt(&tenant, &part, body.clone()).await {
+            match self.attempt(&tenant, body.clone()).await {
                 Attempt::Taken => {
                     self.metrics.sent_bytes.get_or_create(&host).inc_by(body.len() as u64);
                     self.metrics.sent_entries.get_or_create(&host).inc_by(part.entries);
@@ -248,23 +262,23 @@ impl Sender {
         }
         match &self.receiver {
             Receiver::Http(http) => http.config.tenant_id.clone().unwrap_or_default(),
-            Receiver::Sink(_) => String::new(),
+            Receiver::Sink(own) => own.tenant.clone(),
         }
     }
 
     /// As it was packed once for all, unless this receiver's labels must be added.
     fn body_of(&self, part: &Part) -> Bytes {
-        match &self.receiver {
-            Receiver::Http(http) if !http.config.external_labels.is_empty() => {
-                with_labels(&part.body, &http.config.external_labels).unwrap_or_else(|| part.body.clone()).into()
-            }
-            _ => part.body.clone().into(),
-        }
+        let labels = match &self.receiver {
+            Receiver::Http(http) => &http.config.external_labels,
+            Receiver::Sink(own) => &own.labels,
+        };
+        let own = if labels.is_empty() { None } else { with_labels(&part.body, labels) };
+        own.unwrap_or_else(|| part.body.clone()).into()
     }
 
-    async fn attempt(&self, tenant: &str, part: &Part, body: Bytes) -> Attempt {
+    async fn attempt(&self, tenant: &str, body: Bytes) -> Attempt {
         match &self.receiver {
-            Receiver::Sink(sink) => append(&**sink, tenant, part).await,
+            Receiver::Sink(own) => append(&*own.sink, tenant, &body).await,
             Receiver::Http(http) => {
                 let HttpReceiver { config, client, headers } = &**http;
                 let mut headers = headers.clone();
@@ -312,7 +326,7 @@ async fn judge(config: &ShipClientConfig, response: http::Response<client::Incom
     if is_final { Attempt::Refused(reason) } else { Attempt::Again(reason, after.map(Duration::from_secs)) }
 }
 
-async fn append(sink: &dyn LogSink, tenant: &str, part: &Part) -> Attempt {
+async fn append(sink: &dyn LogSink, tenant: &str, body: &[u8]) -> Attempt {
     let tenant = match tenant {
         "" => Ok(Tenant::default()),
         name => Tenant::new(name),
@@ -321,7 +335,7 @@ async fn append(sink: &dyn LogSink, tenant: &str, part: &Part) -> Attempt {
         Ok(tenant) => tenant,
         Err(error) => return Attempt::Refused(error.to_string()),
     };
-    let batch = match log_batch(tenant, &part.body) {
+    let batch = match log_batch(tenant, body) {
         Ok(batch) => batch,
         Err(reason) => return Attempt::Refused(reason),
     };
@@ -366,7 +380,7 @@ pub(crate) fn log_batch(tenant: Tenant, body: &[u8]) -> Result<LogBatch, String>
 }
 
 /// The message with further labels on every stream; those that a stream has stay.
-fn with_labels(body: &[u8], more: &std::collections::BTreeMap<String, String>) -> Option<Vec<u8>> {
+fn with_labels(body: &[u8], more: &BTreeMap<String, String>) -> Option<Vec<u8>> {
     let message = wire::unpack(body).ok()?;
     let mut streams: Vec<(&str, Vec<u8>)> = Vec::new();
     wire::read_push(&message, |labels, entry| {

@@ -25,6 +25,7 @@ pub mod syslog;
 pub mod wire;
 
 pub use error::ShipError;
+pub use metrics::ShipMetrics;
 pub use server::serve;
 pub use shipper::{Destination, ShipOptions, Shipper};
 pub use stamp::Stamps;

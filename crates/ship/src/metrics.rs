@@ -55,9 +55,9 @@ impl MetricConstructor<Histogram> for Durations {
     }
 }
 
-/// All counters of a shipper.
+/// All counters of a shipper. They outlive it, so that one that follows with another configuration counts on.
 #[derive(Debug)]
-pub(crate) struct ShipMetrics {
+pub struct ShipMetrics {
     pub(crate) measures: Arc<Measures>,
     pub(crate) read_bytes: Family<PathLabel, Counter>,
     pub(crate) read_lines: Family<PathLabel, Counter>,
@@ -87,10 +87,10 @@ pub(crate) struct ShipMetrics {
     pub(crate) write_failures: Counter,
 }
 
-impl ShipMetrics {
-    pub(crate) fn new(measures: Arc<Measures>) -> Self {
+impl Default for ShipMetrics {
+    fn default() -> Self {
         ShipMetrics {
-            measures,
+            measures: Arc::default(),
             read_bytes: Family::default(),
             read_lines: Family::default(),
             file_bytes: Family::default(),
@@ -119,8 +119,11 @@ impl ShipMetrics {
             write_failures: Counter::default(),
         }
     }
+}
 
-    pub(crate) fn register(&self, r: &mut Registry) {
+impl ShipMetrics {
+    /// Adds the counters, under Promtail's names.
+    pub fn register(&self, r: &mut Registry) {
         self.measures.register(r);
         r.register("promtail_read_bytes", "Number of bytes read, by file", self.read_bytes.clone());
         r.register("promtail_read_lines", "Number of lines read, by file", self.read_lines.clone());

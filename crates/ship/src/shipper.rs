@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::promtail::PromtailConfig;
-use config::{ConfigErrors, Loaded, Problem};
+use config::{ConfigErrors, Loaded, Problem, Url};
 use model::{Clock, LogSink};
 use parking_lot::Mutex;
-use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
@@ -35,8 +34,13 @@ const WRITER_GRACE: Duration = Duration::from_secs(6);
 pub enum Destination {
     /// The `clients` of the configuration.
     Clients,
-    /// A store in this process; `clients` are not used.
-    Sink(Arc<dyn LogSink>),
+    /// A store in this process, and those `clients` that it does not stand for.
+    Sink {
+        /// The store.
+        sink: Arc<dyn LogSink>,
+        /// True for the URL of a client that the store stands for; tenant and labels of the first such client count for it.
+        stands_for: Arc<dyn Fn(&Url) -> bool + Send + Sync>,
+    },
 }
 
 /// How a shipper runs.
@@ -50,6 +54,8 @@ pub struct ShipOptions {
     pub delivery_grace: Duration,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// What it counts.
+    pub metrics: Arc<ShipMetrics>,
 }
 
 /// A running shipper. Dropping it without [`Shipper::stop`] leaves it running until the runtime ends.
@@ -118,7 +124,7 @@ pub(crate) struct SourceContext {
 impl Shipper {
     /// Says whether a configuration could be put to work: pipelines compile, certificates are read.
     pub fn check(loaded: &Loaded<PromtailConfig>, options: &ShipOptions) -> Result<(), ShipError> {
-        let context = PipelineContext::new(Arc::new(Stamps::new(options.clock.clone())));
+        let context = PipelineContext::new(Arc::new(Stamps::new(options.clock.clone())), Arc::default());
         compile(loaded, &context)?;
         receivers(&loaded.config, &options.destination).map(drop)
     }
@@ -127,10 +133,10 @@ impl Shipper {
     pub async fn start(loaded: &Loaded<PromtailConfig>, options: ShipOptions) -> Result<Shipper, ShipError> {
         let config = &loaded.config;
         let stamps = Arc::new(Stamps::new(options.clock.clone()));
-        let pipelines = PipelineContext::new(stamps);
+        let metrics = options.metrics.clone();
+        let pipelines = PipelineContext::new(stamps, metrics.measures.clone());
         let compiled = compile(loaded, &pipelines)?;
         let receivers = receivers(config, &options.destination)?;
-        let metrics = Arc::new(ShipMetrics::new(pipelines.measures.clone()));
         let yaml = options.positions.clone().unwrap_or_else(|| config.positions.filename.clone());
         let dir = config.buffer.dir.clone().unwrap_or_else(|| beside(&yaml));
         let (buffer, changes) = Buffer::open(&dir, config.buffer.max_size.bytes())?;
@@ -210,11 +216,6 @@ impl Shipper {
             delivery_grace: options.delivery_grace,
             exhausted,
         })
-    }
-
-    /// Adds the shipper's metrics, under Promtail's names.
-    pub fn register(&self, registry: &mut Registry) {
-        self.parts.metrics.register(registry);
     }
 
     /// How it goes.
@@ -312,7 +313,11 @@ fn compile(loaded: &Loaded<PromtailConfig>, context: &PipelineContext) -> Result
 
 fn receivers(config: &PromtailConfig, destination: &Destination) -> Result<Vec<Receiver>, ShipError> {
     match destination {
-        Destination::Sink(sink) => Ok(vec![Receiver::Sink(sink.clone())]),
+        Destination::Sink { sink, stands_for } => {
+            let (own, others): (Vec<_>, Vec<_>) = config.clients.iter().partition(|client| stands_for(&client.url));
+            let receiver = Receiver::sink(sink.clone(), own.first().copied());
+            std::iter::once(Ok(receiver)).chain(others.into_iter().map(Receiver::http)).collect()
+        }
         Destination::Clients if config.clients.is_empty() => Err(ShipError::NoClient),
         Destination::Clients => config.clients.iter().map(Receiver::http).collect(),
     }
@@ -322,7 +327,7 @@ fn receivers(config: &PromtailConfig, destination: &Destination) -> Result<Vec<R
 fn cut(config: &PromtailConfig, destination: &Destination) -> Cut {
     let default = Cut { size: 1 << 20, wait: Duration::from_secs(1) };
     match destination {
-        Destination::Sink(_) => Cut { wait: Duration::from_millis(200), ..default },
+        Destination::Sink { .. } => Cut { wait: Duration::from_millis(200), ..default },
         Destination::Clients => Cut {
             size: config.clients.iter().map(|client| client.batchsize).min().unwrap_or(default.size),
             wait: config.clients.iter().map(|client| client.batchwait.to_std()).min().unwrap_or(default.wait),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 /// One followed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FileState {
     /// Job.
     pub job: String,
@@ -20,6 +21,7 @@ pub struct FileState {
 
 /// Any other source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SourceState {
     /// Job.
     pub job: String,
@@ -35,6 +37,7 @@ pub struct SourceState {
 
 /// One receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ReceiverState {
     /// Host and port.
     pub host: String,
@@ -44,6 +47,7 @@ pub struct ReceiverState {
 
 /// Everything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ShipStatus {
     /// Files.
     pub files: Vec<FileState>,

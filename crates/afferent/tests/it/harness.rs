@@ -18,12 +18,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with this `prometheus-config.yaml` and waits until it is ready.
     pub(crate) fn start(config: &str) -> Self {
-        Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), &[])
+        Server::start_with(config, &[])
     }
 
     /// The same with more on its command line.
     pub(crate) fn start_with(config: &str, more: &[&str]) -> Self {
-        Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), more)
+        Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), &[], more)
+    }
+
+    /// The same with more files beside the configuration, by name and text.
+    pub(crate) fn start_with_files(config: &str, files: &[(&str, &str)], more: &[&str]) -> Self {
+        Server::start_as(config, Command::new(env!("CARGO_BIN_EXE_afferent")), files, more)
     }
 
     /// The same with a memory budget and a limit of its address space, in bytes.
@@ -31,12 +36,15 @@ impl Server {
         let mut shell = Command::new("sh");
         let kib = address_space >> 10;
         shell.arg("-c").arg(format!("ulimit -v {kib} && exec \"$0\" \"$@\"")).arg(env!("CARGO_BIN_EXE_afferent"));
-        Server::start_as(config, shell, &["--memory", &budget.to_string()])
+        Server::start_as(config, shell, &[], &["--memory", &budget.to_string()])
     }
 
-    fn start_as(config: &str, command: Command, more: &[&str]) -> Self {
+    fn start_as(config: &str, command: Command, files: &[(&str, &str)], more: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("prometheus-config.yaml"), config).expect("the configuration is written");
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).expect("a file is written");
+        }
         let (url, child) = spawn(command, directory.path(), more);
         let server = Server { url, child, directory };
         server.wait_until_ready();

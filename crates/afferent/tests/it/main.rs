@@ -17,3 +17,5 @@ mod otlp_differential;
 mod reloading;
 mod remote_read;
 mod ruling;
+mod ship;
+mod shipping;

@@ -224,6 +224,8 @@ pub enum SyslogFormat {
     Rfc5424,
     /// RFC 3164.
     Rfc3164,
+    /// Each message says which of them it is. No key of Promtail's.
+    Either,
 }
 
 /// The transport of syslog messages.
@@ -249,6 +251,8 @@ pub struct SyslogConfig {
     pub idle_timeout: Millis,
     /// Whether structured data becomes `__syslog_message_sd_*`.
     pub label_structured_data: bool,
+    /// Whether level, process, kind of message and structured data become structured metadata. No key of Promtail's.
+    pub metadata: bool,
     /// Labels of every line.
     pub labels: BTreeMap<String, String>,
     /// Whether the time of the message is kept.

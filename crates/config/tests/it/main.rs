@@ -6,3 +6,4 @@ mod cases;
 mod fuzz;
 mod loading;
 mod loki;
+mod promtail;

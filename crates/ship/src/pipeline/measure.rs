@@ -108,6 +108,17 @@ struct Metric {
     series: BTreeMap<SeriesLabels, Series>,
 }
 
+impl Metric {
+    fn new(stage: &MetricStage) -> Self {
+        Metric {
+            help: stage.description.clone(),
+            action: stage.action.clone(),
+            max_idle: stage.max_idle.ms().saturating_mul(1_000_000),
+            series: BTreeMap::new(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Series {
     touched: i64,
@@ -128,12 +139,12 @@ impl MetricsStep {
     pub(super) fn new(stages: &[MetricStage], measures: &Arc<Measures>) -> Self {
         let mut metrics = measures.custom.0.lock();
         for stage in stages {
-            metrics.entry(stage.name.clone()).or_insert_with(|| Metric {
-                help: stage.description.clone(),
-                action: stage.action.clone(),
-                max_idle: stage.max_idle.ms().saturating_mul(1_000_000),
-                series: BTreeMap::new(),
-            });
+            let metric = metrics.entry(stage.name.clone()).or_insert_with(|| Metric::new(stage));
+            // After a reload it may be another one.
+            if metric.action != stage.action {
+                *metric = Metric::new(stage);
+            }
+            metric.help.clone_from(&stage.description);
         }
         MetricsStep { stages: stages.to_vec(), custom: measures.custom.clone() }
     }

@@ -39,8 +39,8 @@ pub struct PipelineContext {
 
 impl PipelineContext {
     /// A context of its own.
-    pub fn new(stamps: Arc<Stamps>) -> Self {
-        PipelineContext { stamps, measures: Arc::default() }
+    pub fn new(stamps: Arc<Stamps>, measures: Arc<measure::Measures>) -> Self {
+        PipelineContext { stamps, measures }
     }
 }
 

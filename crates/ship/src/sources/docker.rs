@@ -44,6 +44,7 @@ pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
         }
     };
     let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
+    let mut said = None;
     let mut ticks = interval(config.refresh_interval.to_std());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -58,11 +59,22 @@ pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
         let containers = match found {
             Ok(containers) => containers,
             Err(error) => {
-                warn!(job = source.job, host = config.host, %error, "containers cannot be listed");
-                source.tell(&error.to_string());
+                let error = error.to_string();
+                // Said once: a machine may have no Docker at all.
+                if said.as_ref() != Some(&error) {
+                    info!(
+                        job = source.job,
+                        host = config.host,
+                        error,
+                        "containers cannot be listed; they are looked for again"
+                    );
+                }
+                source.tell(&error);
+                said = Some(error);
                 continue;
             }
         };
+        said = None;
         source.tell("running");
         followed.retain(|_, container| !container.task.is_finished());
         for container in containers {

@@ -23,8 +23,10 @@ use crate::ShipError;
 use crate::batch::Batch;
 use crate::entry::Entry;
 use crate::intake::Stopped;
-use crate::syslog::{Framer, Message, facility_name, parse_rfc3164, parse_rfc5424, severity_name};
+use crate::syslog::{Framer, Message, facility_name, parse, parse_rfc3164, parse_rfc5424, severity_name};
 
+/// Nanoseconds that a message of either format may be ahead of our clock.
+const MOST_AHEAD: i64 = 60_000_000_000;
 /// Connections at a time.
 const MOST_CONNECTIONS: usize = 1000;
 /// Blocks of lines that wait for more are looked at this often.
@@ -183,6 +185,7 @@ fn message(source: &mut Source, config: &SyslogConfig, text: &[u8], peer: Socket
     let parsed = match config.format {
         SyslogFormat::Rfc5424 => parse_rfc5424(text),
         SyslogFormat::Rfc3164 => parse_rfc3164(text, now),
+        SyslogFormat::Either => parse(text, now).map(|message| trusted(message, now)),
     };
     let parsed = match parsed {
         Ok(parsed) => parsed,
@@ -201,7 +204,42 @@ fn message(source: &mut Source, config: &SyslogConfig, text: &[u8], peer: Socket
     let timestamp = parsed.timestamp.filter(|_| config.use_incoming_timestamp).unwrap_or(stamp);
     let line = if config.use_rfc5424_message { text } else { parsed.message };
     metrics.syslog_entries.inc();
-    source.put(batch, Entry::new(&base, timestamp, line, 0));
+    let mut entry = Entry::new(&base, timestamp, line, 0);
+    if config.metadata {
+        entry.metadata = metadata(&parsed);
+    }
+    source.put(batch, entry);
+}
+
+/// RFC 3164 names no time zone, and clocks of devices may be ahead: such times are not taken.
+fn trusted(message: Message<'_>, now: i64) -> Message<'_> {
+    let timestamp = message.timestamp.filter(|time| message.has_zone && time.saturating_sub(now) < MOST_AHEAD);
+    Message { timestamp, ..message }
+}
+
+/// What a label would have too many values for.
+fn metadata(message: &Message<'_>) -> Vec<(Arc<str>, Box<str>)> {
+    let level = match message.severity {
+        0 | 1 => "fatal",
+        2 => "critical",
+        3 => "error",
+        4 => "warn",
+        7 => "debug",
+        _ => "info",
+    };
+    let mut pairs: Vec<(Arc<str>, Box<str>)> = vec![("detected_level".into(), level.into())];
+    let mut add = |name: &str, value: &str| pairs.push((name.into(), value.into()));
+    for (name, value) in [("proc_id", &message.proc_id), ("msg_id", &message.msg_id)] {
+        if let Some(value) = value {
+            add(name, value);
+        }
+    }
+    for (id, params) in &message.structured_data {
+        for (name, value) in params {
+            add(&format!("sd_{}_{}", label_name(id), label_name(name)), value);
+        }
+    }
+    pairs
 }
 
 fn labels(config: &SyslogConfig, message: &Message<'_>, peer: SocketAddr) -> Vec<(String, String)> {

@@ -35,6 +35,8 @@ pub struct Message<'a> {
     pub severity: u8,
     /// Nanoseconds since the Unix epoch.
     pub timestamp: Option<i64>,
+    /// Whether the time says its zone.
+    pub has_zone: bool,
     /// Host name.
     pub hostname: Option<String>,
     /// Application.
@@ -131,7 +133,7 @@ pub fn parse_rfc5424(message: &[u8]) -> Result<Message<'_>, MessageError> {
     rest = &rest[digits + 1..];
     if let Some(time) = field(&mut rest, "time")? {
         let time = std::str::from_utf8(time).ok().and_then(Time::parse_rfc3339).ok_or(MessageError::Time)?;
-        parsed.timestamp = Some(time.unix_nanos());
+        (parsed.timestamp, parsed.has_zone) = (Some(time.unix_nanos()), true);
     }
     parsed.hostname = field(&mut rest, "host name")?.map(text);
     parsed.app_name = field(&mut rest, "application")?.map(text);
@@ -205,11 +207,11 @@ fn param_value(quoted: &[u8]) -> Option<(String, &[u8])> {
 /// as it should be belongs to the message.
 pub fn parse_rfc3164(message: &[u8], now: i64) -> Result<Message<'_>, MessageError> {
     let (mut parsed, mut rest) = priority(message)?;
-    let Some((time, after)) = old_time(rest, now) else {
+    let Some((time, has_zone, after)) = old_time(rest, now) else {
         parsed.message = rest;
         return Ok(parsed);
     };
-    parsed.timestamp = Some(time);
+    (parsed.timestamp, parsed.has_zone) = (Some(time), has_zone);
     rest = after;
     let host = memchr::memchr(b' ', rest).map(|end| &rest[..end]);
     if let Some(host) = host.filter(|host| !host.is_empty() && !host.ends_with(b":") && !host.contains(&b'[')) {
@@ -236,8 +238,8 @@ pub fn parse_rfc3164(message: &[u8], now: i64) -> Result<Message<'_>, MessageErr
     Ok(parsed)
 }
 
-/// `Mmm dd hh:mm:ss `, the year nearest to now; or RFC 3339, which many send.
-fn old_time(rest: &[u8], now: i64) -> Option<(i64, &[u8])> {
+/// `Mmm dd hh:mm:ss `, the year nearest to now; or RFC 3339, which many send, and which says its zone.
+fn old_time(rest: &[u8], now: i64) -> Option<(i64, bool, &[u8])> {
     if let Some(head) = rest.get(..16).filter(|head| head[15] == b' ')
         && let Ok(head) = std::str::from_utf8(&head[..15])
     {
@@ -248,12 +250,12 @@ fn old_time(rest: &[u8], now: i64) -> Option<(i64, &[u8])> {
             gotemplate::time::parse("2006 Jan _2 15:04:05", &text, Zone::Utc).ok().map(Time::unix_nanos)
         });
         if let Some(time) = times.min_by_key(|time| time.abs_diff(now)) {
-            return Some((time, &rest[16..]));
+            return Some((time, false, &rest[16..]));
         }
     }
     let end = memchr::memchr(b' ', rest)?;
     let time = std::str::from_utf8(&rest[..end]).ok().and_then(Time::parse_rfc3339)?;
-    Some((time.unix_nanos(), &rest[end + 1..]))
+    Some((time.unix_nanos(), true, &rest[end + 1..]))
 }
 
 #[cfg(test)]

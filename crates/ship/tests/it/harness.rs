@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use config::Environment;
 use model::SystemClock;
-use ship::{Destination, ShipOptions, Shipper};
+use ship::{Destination, ShipMetrics, ShipOptions, Shipper};
 use tempfile::TempDir;
 
 /// A directory with logs, positions and buffer, and a runtime for shippers.
 pub(crate) struct Place {
     pub(crate) dir: TempDir,
     pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) metrics: Arc<ShipMetrics>,
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Place { dir: tempfile::tempdir().unwrap(), runtime }
+        Place { dir: tempfile::tempdir().unwrap(), runtime, metrics: Arc::default() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -52,6 +53,7 @@ impl Place {
             positions: None,
             delivery_grace: Duration::from_millis(500),
             clock: Arc::new(SystemClock),
+            metrics: self.metrics.clone(),
         };
         let shipper = self.runtime.block_on(Shipper::start(loaded, options)).unwrap();
         Running { place: self, shipper: Some(shipper) }

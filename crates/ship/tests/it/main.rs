@@ -4,5 +4,6 @@
 mod files;
 mod harness;
 mod receiver;
+mod sources;
 mod speed;
 mod stages;

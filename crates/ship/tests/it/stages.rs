@@ -42,7 +42,7 @@ fn stages(text: &str) -> Vec<StageConfig> {
 }
 
 fn context() -> PipelineContext {
-    PipelineContext::new(Arc::new(Stamps::new(Arc::new(ManualClock::new(Timestamp(NOW))))))
+    PipelineContext::new(Arc::new(Stamps::new(Arc::new(ManualClock::new(Timestamp(NOW))))), Arc::default())
 }
 
 fn run(pipeline: &mut Pipeline, lines: &[String]) -> Vec<Out> {

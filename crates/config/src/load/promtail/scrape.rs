@@ -192,6 +192,7 @@ fn syslog(context: &Context<'_>, node: &Node, path: String) -> Option<SyslogConf
         format: f.choice("syslog_format", &formats).unwrap_or_default(),
         idle_timeout: duration(&f, "idle_timeout").filter(|t| !t.is_zero()).unwrap_or(Millis::from_secs(120)),
         label_structured_data: f.boolean("label_structured_data").unwrap_or(false),
+        metadata: false,
         labels,
         use_incoming_timestamp: f.boolean("use_incoming_timestamp").unwrap_or(false),
         use_rfc5424_message: f.boolean("use_rfc5424_message").unwrap_or(false),

@@ -119,6 +119,7 @@ pub(super) fn client(context: &Context<'_>, node: &Node, path: String) -> Option
         f.problem("oauth2", "is not supported yet; use basic_auth, authorization or bearer_token");
     }
     let headers = plain_headers(&f);
+    let batchwait = duration(&f, "batchwait").unwrap_or(Millis::from_secs(1));
     if !f.has("url") {
         f.problem("url", "must be set, such as http://localhost:3100/loki/api/v1/push");
         return None;
@@ -126,7 +127,7 @@ pub(super) fn client(context: &Context<'_>, node: &Node, path: String) -> Option
     Some(ShipClientConfig {
         url: f.url("url", &["http", "https"])?,
         name: f.text_or_empty("name"),
-        batchwait: duration(&f, "batchwait").unwrap_or(Millis::from_secs(1)),
+        batchwait,
         batchsize,
         min_backoff,
         max_backoff,
