@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use config::PrometheusConfig;
+use config::{ConfigErrors, Loaded, PrometheusConfig};
 use remote::Senders;
 use rules::{Language, LoadedRules};
 
 use crate::cli::CheckWhat;
-use crate::{log_house, named_files, rule_files, ruler, settings};
+use crate::{log_house, named_files, rule_files, ruler, settings, shipping};
 
 /// Prints what is wrong with each file; false where anything is.
 pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
@@ -20,7 +20,11 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
     let mut all_good = true;
     for path in files {
         if log_house::is_config(path) {
-            all_good &= check_logs(path, &mut out)?;
+            all_good &= say(path, log_house::load(Some(path)), &mut out)?;
+            continue;
+        }
+        if shipping::is_config(path) {
+            all_good &= say(path, shipping::load(path), &mut out)?;
             continue;
         }
         let file = match settings::find_file(path) {
@@ -74,7 +78,12 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                 if path.is_dir()
                     && let Some(logs) = log_house::find_file(&file)
                 {
-                    all_good &= check_logs(&logs, &mut out)?;
+                    all_good &= say(&logs, log_house::load(Some(&logs)), &mut out)?;
+                }
+                if path.is_dir()
+                    && let Some(ship) = shipping::find_file(&file)
+                {
+                    all_good &= say(&ship, shipping::load(&ship), &mut out)?;
                 }
             }
             Err(errors) => {
@@ -86,9 +95,9 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
     Ok(all_good)
 }
 
-/// The same for a configuration of logs.
-fn check_logs(file: &Path, out: &mut impl Write) -> anyhow::Result<bool> {
-    match log_house::load(Some(file)) {
+/// The same for a configuration of logs or of the shipper.
+fn say<T>(file: &Path, loaded: Result<Loaded<T>, ConfigErrors>, out: &mut impl Write) -> anyhow::Result<bool> {
+    match loaded {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 writeln!(out, "warning: {warning}")?;

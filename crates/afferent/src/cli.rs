@@ -81,6 +81,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SIZE", default_value = "4GiB", env = "AFFERENT_BLOCKS_CACHE", value_parser = parse_size)]
     pub(crate) blocks_cache: u64,
 
+    /// Receive syslog at this address, RFC 5424 and RFC 3164, over TCP and UDP. May be given several times. Whoever reaches the
+    /// address can send: there is no login in syslog.
+    #[arg(long, value_name = "ADDRESS", env = "AFFERENT_SYSLOG", value_delimiter = ',')]
+    pub(crate) syslog: Vec<SocketAddr>,
+
     /// Samples that one query may hold in memory.
     #[arg(long = "query.max-samples", value_name = "N", default_value_t = 50_000_000)]
     pub(crate) query_max_samples: usize,

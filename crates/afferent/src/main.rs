@@ -21,6 +21,7 @@ mod ruler;
 mod serve;
 mod settings;
 mod ship;
+mod shipping;
 mod status;
 mod table;
 mod targets;

@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::log_house::LogHouse;
 use crate::ruler::Ruler;
+use crate::shipping::Shipping;
 
 /// Everything that a configuration file decides.
 pub(crate) struct Reloader {
@@ -34,6 +35,7 @@ pub(crate) struct Reloader {
     pub(crate) notifications: Arc<Notifications>,
     pub(crate) query_log: Arc<QueryLog>,
     pub(crate) log_house: Arc<LogHouse>,
+    pub(crate) shipping: Arc<Shipping>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What was in force last; also keeps two reloads from overlapping.
     pub(crate) current: Mutex<PrometheusConfig>,
@@ -77,10 +79,13 @@ impl Reloader {
         let file = self.file.display().to_string();
         let applied =
             crate::settings::load(&self.file, Some(self.address)).map_err(|e| e.to_string()).and_then(|loaded| {
-                // Checked first, so that neither is put to work where the other is wrong.
+                // Checked first, so that none is put to work where another is wrong.
                 let loki = self.log_house.read()?;
+                let to_ship = self.shipping.read()?;
+                self.shipping.check(to_ship.as_ref())?;
                 self.apply(&loaded.config)?;
                 self.log_house.apply(loki);
+                self.runtime.block_on(self.shipping.replace(to_ship))?;
                 Ok(loaded)
             });
         let loaded = match applied {

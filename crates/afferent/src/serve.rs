@@ -32,6 +32,7 @@ use crate::log_house::LogHouse;
 use crate::memory::Budget;
 use crate::reload::Reloader;
 use crate::ruler::{Ruler, RulerParts};
+use crate::shipping::Shipping;
 use crate::targets::ScrapeTargets;
 use crate::{check, data_dir, log_house, logging, open_files, settings};
 
@@ -91,9 +92,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     settings::warn_of_idle_sections(&loaded.config);
     let loki_file = log_house::find_file(&file);
     let loki = log_house::load(loki_file.as_deref()).context("the configuration of logs is not usable")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let shipping = Shipping::new(&file, args.syslog.clone(), &args.data, address.port(), clock.clone());
+    let to_ship =
+        shipping.read().map_err(anyhow::Error::msg).context("the configuration of the shipper is not usable")?;
     let _data = data_dir::lock(&args.data)?;
 
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let budget = Budget::of(args.memory)?;
     let resident = budget.resident();
     let query_memory = MemoryPool::new(budget.queries as usize, budget.one_query as usize, Some(resident.clone()));
@@ -137,6 +141,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     manager.register(&mut registry);
     log_house.store.register(&mut registry);
     senders.register(&mut registry);
+    shipping.register(&mut registry);
     api::register_process_metrics(&mut registry);
 
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args, query_memory))));
@@ -167,6 +172,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         notifications: notifications.clone(),
         query_log: query_log.clone(),
         log_house: log_house.clone(),
+        shipping: shipping.clone(),
         clock: clock.clone(),
         current: Mutex::new(loaded.config.clone()),
     });
@@ -207,10 +213,13 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         },
         retention_ms,
         logs: Some(log_house.parts()),
+        shipper: ship_status(shipping.clone()),
         data_dir: args.data.clone(),
     });
 
     reloader.apply(&loaded.config).map_err(anyhow::Error::msg)?;
+    let sink = api.log_sink().context("the server keeps no logs")?;
+    shipping.start(to_ship, sink).await.context("the shipper cannot be started")?;
     let classic = match args.classic_ports {
         Switch::On => classic_ports::open(address.ip(), address.port()).await,
         Switch::Off => Vec::new(),
@@ -232,6 +241,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     });
     api.set_readiness(Readiness::Stopping);
     stop.cancel();
+    shipping.close().await;
     ruler.close().await;
     manager.shutdown().await;
     pushing.await.context("writing pushed groups failed")?;
@@ -315,6 +325,14 @@ async fn open_store(
         );
     }
     Ok((store, recovery))
+}
+
+/// The door through which the shipper's state is asked.
+fn ship_status(shipping: Arc<Shipping>) -> Box<dyn Fn() -> serde_json::Value + Send + Sync> {
+    Box::new(move || match shipping.status() {
+        Some(status) => serde_json::to_value(status).unwrap_or_default(),
+        None => serde_json::Value::Null,
+    })
 }
 
 /// What sends on to other systems; idle until a configuration names some.
@@ -405,6 +423,7 @@ fn flags(args: &ServeArgs) -> BTreeMap<String, String> {
         ("query.max-samples", args.query_max_samples.to_string()),
         ("query.slow-threshold", duration(args.query_slow_threshold)),
         ("query.timeout", duration(args.query_timeout)),
+        ("syslog", args.syslog.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(",")),
         ("web.allowed-host", args.allowed_hosts.join(",")),
         ("web.cors.origin", args.cors_origin.clone()),
         ("web.enable-admin-api", args.enable_admin_api.to_string()),

@@ -151,6 +151,7 @@ fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/queries/{id}/kill", form(post(queries::kill)))
         .route("/status/store", form(get(status_store::store)))
         .route("/status/logs", form(get(status_logs::status)))
+        .route("/status/shipper", form(get(status_logs::shipper)))
         .route("/status/cardinality", form(get(status_cardinality::cardinality)))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
         .route("/openapi.yaml", form(get(openapi::ours)))

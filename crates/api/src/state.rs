@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use config::OtlpConfig;
-use model::{Clock, Labels, SampleSink, SeriesSource, Timestamp};
+use model::{Clock, Labels, LogSink, SampleSink, SeriesSource, Timestamp};
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
 use promql::engine::Engine;
@@ -18,7 +18,7 @@ use crate::federate::FederationMetrics;
 use crate::gate::Gate;
 use crate::ingest::Intake;
 use crate::ingest::push_metrics::PushMetrics;
-use crate::log_intake::LogIntake;
+use crate::log_intake::{AdmittingSink, LogIntake};
 use crate::log_state::{LogParts, Logs};
 use crate::loki::delete::Deletions;
 use crate::loki::tail::Tails;
@@ -115,6 +115,8 @@ pub struct Parts {
     pub retention_ms: i64,
     /// What there is for logs; `None` where the server keeps none.
     pub logs: Option<LogParts>,
+    /// How the shipper within the server does, as JSON; null where there is none.
+    pub shipper: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
     /// Directory of the data.
     pub data_dir: PathBuf,
 }
@@ -226,6 +228,13 @@ impl Api {
     /// Writes what is kept of the Pushgateway's groups into the store, as [`crate::write_pushed_groups`] does again and again.
     pub async fn write_pushed_groups_now(&self) {
         self.pushgateway.write_all().await;
+    }
+
+    /// The way into the log store for sources in this process: what they hand over is admitted as if it had been pushed. `None`
+    /// where the server keeps no logs.
+    pub fn log_sink(&self) -> Option<Arc<dyn LogSink>> {
+        let logs = self.logs.as_ref()?;
+        Some(Arc::new(AdmittingSink(logs.intake.clone())))
     }
 
     /// The engine as it is now.

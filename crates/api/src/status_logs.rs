@@ -1,4 +1,5 @@
-//! `GET /api/afferent/v1/status/logs`: what the log store holds, what comes in and what is refused.
+//! `GET /api/afferent/v1/status/logs`: what the log store holds, what comes in and what is refused. `.../shipper`: what the
+//! shipper within the server reads.
 
 use std::sync::Arc;
 
@@ -60,4 +61,8 @@ pub(crate) async fn status(State(api): State<Arc<Api>>) -> Answer {
         "compactions": stats.compactions,
         "failedCompactions": stats.failed_compactions,
     }))
+}
+
+pub(crate) async fn shipper(State(api): State<Arc<Api>>) -> Answer {
+    success(&(api.parts.shipper)())
 }

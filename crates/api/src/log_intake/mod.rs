@@ -2,6 +2,7 @@
 //! requests under way.
 
 pub(crate) mod admission;
+mod admitting;
 pub(crate) mod bodies;
 mod counters;
 pub(crate) mod label_text;
@@ -20,6 +21,7 @@ use prometheus_client::registry::Registry;
 
 use crate::ingest::Intake;
 use admission::Admission;
+pub(crate) use admitting::AdmittingSink;
 pub(crate) use counters::LogCounters;
 use rates::Rates;
 use refusals::{Reason, Refusals};

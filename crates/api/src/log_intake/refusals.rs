@@ -140,6 +140,11 @@ impl Refusals {
         }
     }
 
+    /// True where the tenant's rate was exceeded: nothing was stored, and all may be at another time.
+    pub(crate) fn is_rate_limited(&self) -> bool {
+        self.list.iter().any(|refusal| refusal.reason == Reason::RateLimited)
+    }
+
     /// Entries that were not stored.
     pub(crate) fn entries(&self) -> u64 {
         self.list.iter().map(|refusal| refusal.entries).sum()

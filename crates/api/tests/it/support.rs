@@ -129,6 +129,7 @@ impl App {
             corruptions: 0,
             memory: api::MemoryLimits::default(),
             retention_ms: 86_400_000,
+            shipper: Box::new(|| serde_json::Value::Null),
             logs: None,
             data_dir: dir.path().to_owned(),
         };
