@@ -7,6 +7,7 @@ pub mod engine;
 mod error;
 mod eval;
 pub mod fields;
+pub mod kql;
 mod pattern;
 pub mod patterns;
 mod pipeline;

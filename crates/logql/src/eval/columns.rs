@@ -11,7 +11,9 @@ use super::group::{GroupBy, Table};
 use super::pages::{Metadata, Picked, text_at};
 use super::shape::Simple;
 use crate::error::QueryError;
-use crate::pipeline::{CompiledLabelFilter, StreamLabels, Verdict};
+use crate::pipeline::{
+    CompiledLabelFilter, CompiledSearch, FieldCondition, SearchNode, StreamLabels, ValueTest, Verdict,
+};
 use crate::syntax::ast::{Conversion, Unwrap};
 use crate::units;
 
@@ -31,6 +33,20 @@ impl Values<'_> {
             Values::Constant(value) => Err(value.as_deref()),
             Values::Field(column) => Ok(column),
             Values::Metadata(column) => Ok(column),
+        }
+    }
+
+    /// True for a column of plain numbers.
+    fn numbers(&self) -> bool {
+        matches!(self.column(), Ok(Column::Integers { .. } | Column::Floats { .. }))
+    }
+
+    fn number(&self, place: usize) -> Option<f64> {
+        let is_there = |present: &Option<Vec<bool>>| present.as_ref().is_none_or(|present| present[place]);
+        match self.column() {
+            Ok(Column::Integers { values, present }) if is_there(present) => Some(values[place] as f64),
+            Ok(Column::Floats { values, present }) if is_there(present) => Some(values[place]),
+            _ => None,
         }
     }
 
@@ -74,8 +90,10 @@ impl<'p> Columns<'p> {
     /// The lines that pass the label filters; `None` where only running the pipeline tells.
     pub(crate) fn pick(&self, simple: &Simple, picked: Picked) -> Result<Option<Picked>, QueryError> {
         let mut picked = picked;
-        for filter in &simple.filters {
-            let Some(test) = self.test(filter)? else { return Ok(None) };
+        let filters = simple.filters.iter().map(|filter| self.test(filter));
+        let searches = simple.searches.iter().map(|search| self.search(&search.node, search));
+        for test in filters.chain(searches) {
+            let Some(test) = test? else { return Ok(None) };
             let mut is_unsure = false;
             picked = picked.retain(|place| {
                 test.at(place).unwrap_or_else(|| {
@@ -112,6 +130,50 @@ impl<'p> Columns<'p> {
             }
             Ok(_) => Test::Each { filter, values },
         }))
+    }
+
+    /// A search over the page; `None` where lines must be read.
+    fn search<'f>(&self, node: &'f SearchNode, search: &'f CompiledSearch) -> Result<Option<Test<'f, 'p>>, QueryError> {
+        let each = |all: &'f [SearchNode]| {
+            all.iter().map(|node| self.search(node, search)).collect::<Result<Option<Vec<_>>, _>>()
+        };
+        Ok(match node {
+            SearchNode::All => Some(Test::Same(Some(true))),
+            SearchNode::And(all) => each(all)?.map(Test::All),
+            SearchNode::Or(all) => each(all)?.map(Test::Any),
+            SearchNode::Not(inner) => self.search(inner, search)?.map(|inner| Test::Not(Box::new(inner))),
+            SearchNode::Text(_) => None,
+            SearchNode::Field(place) => self.condition(&search.conditions[*place])?,
+        })
+    }
+
+    /// A condition on a field, wherever the page has it.
+    fn condition<'f>(&self, condition: &'f FieldCondition) -> Result<Option<Test<'f, 'p>>, QueryError> {
+        let Some(names) = condition.names() else { return Ok(None) };
+        let format = [LineFormat::Json, LineFormat::Logfmt].into_iter().find(|format| self.page.is_all(*format));
+        let Some(format) = format else { return Ok(None) };
+        let mut places = Vec::new();
+        for name in names {
+            match (self.stream.labels.get(name), self.metadata.column(name)) {
+                (Some(value), _) => places.push(Values::Constant(Some(value.to_owned()))),
+                (None, Some(column)) => places.push(Values::Metadata(column)),
+                (None, None) => {}
+            }
+            match self.page.column(format, name)? {
+                Some(column) => places.push(Values::Field(column)),
+                None => return Ok(None),
+            }
+        }
+        let test = &condition.test;
+        let tests = places.into_iter().map(|values| match values.column() {
+            Err(value) => Test::Same(Some(value.is_some_and(|value| test.is_met(value)))),
+            Ok(Column::Dictionary { values: texts, .. }) => {
+                let by_code = texts.iter().map(|text| Some(test.is_met(text))).collect();
+                Test::ByCode { by_code, absent: Some(false), values }
+            }
+            Ok(_) => Test::Value { test, values },
+        });
+        Ok(Some(Test::Any(tests.collect())))
     }
 
     /// The series of each line, as a function of its place; `None` where only running the pipeline tells.
@@ -197,8 +259,23 @@ pub(crate) fn convert(conversion: Option<Conversion>, text: &str) -> Result<f64,
 /// A label filter over a page.
 enum Test<'f, 'm> {
     Same(Option<bool>),
-    ByCode { by_code: Vec<Option<bool>>, absent: Option<bool>, values: Values<'m> },
-    Each { filter: &'f CompiledLabelFilter, values: Values<'m> },
+    ByCode {
+        by_code: Vec<Option<bool>>,
+        absent: Option<bool>,
+        values: Values<'m>,
+    },
+    Each {
+        filter: &'f CompiledLabelFilter,
+        values: Values<'m>,
+    },
+    /// A search's, which is never unsure.
+    Value {
+        test: &'f ValueTest,
+        values: Values<'m>,
+    },
+    Not(Box<Test<'f, 'm>>),
+    All(Vec<Test<'f, 'm>>),
+    Any(Vec<Test<'f, 'm>>),
     And(Box<Test<'f, 'm>>, Box<Test<'f, 'm>>),
     Or(Box<Test<'f, 'm>>, Box<Test<'f, 'm>>),
 }
@@ -231,6 +308,13 @@ impl Test<'_, '_> {
                     Verdict::Error(_) => None,
                 }
             }
+            Test::Value { test: ValueTest::Number(op, want), values } if values.numbers() => {
+                Some(values.number(place).is_some_and(|number| op.holds(number, *want)))
+            }
+            Test::Value { test, values } => Some(values.at(place).is_some_and(|value| test.is_met(&value))),
+            Test::Not(inner) => inner.at(place).map(|holds| !holds),
+            Test::All(all) => all.iter().try_fold(true, |so_far, test| Some(so_far && test.at(place)?)),
+            Test::Any(all) => all.iter().try_fold(false, |so_far, test| Some(so_far || test.at(place)?)),
             Test::And(left, right) => Some(left.at(place)? & right.at(place)?),
             Test::Or(left, right) => Some(left.at(place)? || right.at(place)?),
         }

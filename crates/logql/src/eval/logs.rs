@@ -211,7 +211,7 @@ impl<'c> Collector<'c> {
     /// Leaves out what columns say does not pass, where there are label filters to ask for.
     fn by_columns(&self, stream: &StreamLabels, task: &Task, picked: Picked) -> Result<Picked, QueryError> {
         let page = &*task.page;
-        let Some(simple) = self.shape.simple.as_ref().filter(|simple| !simple.filters.is_empty()) else {
+        let Some(simple) = self.shape.simple.as_ref().filter(|simple| !simple.passes_all()) else {
             return Ok(picked);
         };
         if !super::columns::has_columns(page, simple.parser) {

@@ -14,6 +14,7 @@ use super::shape::Shape;
 use super::windows::Windows;
 use super::{Series, Steps};
 use crate::error::QueryError;
+use crate::kql::Kql;
 use crate::pipeline::{CompiledLabelFilter, Pipeline, StreamLabels, Wanted};
 use crate::syntax::ast::{Grouping, RangeAggregation, RangeOp, Stage};
 
@@ -214,6 +215,7 @@ impl Worker<'_> {
         let parses = plan.wanted != Wanted::Nothing;
         let is_plain = plan.stages.iter().all(|stage| match stage {
             Stage::LineFilter(_) => true,
+            Stage::Search(kql) => kql.rest() == Kql::All,
             Stage::Json => !parses || task.page.is_all(model::LineFormat::Json),
             Stage::Logfmt { strict: false, .. } => true,
             _ => false,

@@ -3,7 +3,8 @@
 use model::LineFormat;
 
 use super::group::GroupBy;
-use crate::pipeline::{CompiledLabelFilter, CompiledLineFilter, Wanted};
+use crate::kql::Kql;
+use crate::pipeline::{CompiledLabelFilter, CompiledLineFilter, CompiledSearch, Wanted};
 use crate::syntax::ast::{LabelFilter, Stage, Unwrap};
 
 /// The parts of a pipeline that pages are asked about.
@@ -20,6 +21,15 @@ pub(crate) struct Shape {
 pub(crate) struct Simple {
     pub(crate) parser: Option<LineFormat>,
     pub(crate) filters: Vec<CompiledLabelFilter>,
+    /// What is left of searches beside their line filters.
+    pub(crate) searches: Vec<CompiledSearch>,
+}
+
+impl Simple {
+    /// True where there is nothing to ask columns for.
+    pub(crate) fn passes_all(&self) -> bool {
+        self.filters.is_empty() && self.searches.is_empty()
+    }
 }
 
 impl Shape {
@@ -29,13 +39,17 @@ impl Shape {
         let as_stored = stages.iter().position(|stage| changes_line(&stage)).unwrap_or(stages.len());
         let line_filters: Vec<CompiledLineFilter> = stages[..as_stored]
             .iter()
-            .filter_map(|stage| match stage {
-                Stage::LineFilter(filter) => CompiledLineFilter::new(filter).ok(),
-                _ => None,
+            .flat_map(|stage| match stage {
+                Stage::LineFilter(filter) => vec![filter.clone()],
+                Stage::Search(kql) => kql.line_filters(),
+                _ => Vec::new(),
             })
+            .filter_map(|filter| CompiledLineFilter::new(&filter).ok())
             .filter(|filter| !filter.is_all())
             .collect();
-        let keeps_labels = stages.iter().all(|stage| matches!(stage, Stage::LineFilter(_) | Stage::LabelFilter(_)));
+        let only_filters =
+            |stage: &Stage| matches!(stage, Stage::LineFilter(_) | Stage::LabelFilter(_) | Stage::Search(_));
+        let keeps_labels = stages.iter().all(only_filters);
         Shape { line_filters, simple: simple(stages, unwrap, wanted), keeps_labels }
     }
 
@@ -52,15 +66,20 @@ impl Shape {
 }
 
 fn simple(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: &Wanted) -> Option<Simple> {
-    let mut simple = Simple { parser: None, filters: Vec::new() };
+    let mut simple = Simple { parser: None, filters: Vec::new(), searches: Vec::new() };
+    let mut filters = Vec::new();
     let mut add = |filter: &LabelFilter| {
-        simple.filters.push(CompiledLabelFilter::new(filter).ok()?);
+        filters.push(CompiledLabelFilter::new(filter).ok()?);
         Some(())
     };
     let mut parser = None;
     for stage in stages {
         match stage {
             Stage::LineFilter(_) => {}
+            Stage::Search(kql) => match kql.rest() {
+                Kql::All => {}
+                rest => simple.searches.push(CompiledSearch::new(&rest).ok()?),
+            },
             Stage::Json if parser.is_none() => parser = Some(LineFormat::Json),
             Stage::Logfmt { strict: false, keep_empty: false } if parser.is_none() => parser = Some(LineFormat::Logfmt),
             // What a filter before the parser finds is not what it would find after it.
@@ -78,6 +97,7 @@ fn simple(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: &Wanted) -> Option<
             add(filter)?;
         }
     }
+    simple.filters = filters;
     simple.parser = parser.filter(|_| *wanted != Wanted::Nothing);
     Some(simple)
 }

@@ -8,6 +8,7 @@ mod labels;
 mod line_filter;
 mod literals;
 mod parsers;
+mod search;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,7 +23,9 @@ pub(crate) use hints::Wanted;
 pub(crate) use label_filter::{CompiledLabelFilter, Verdict};
 pub(crate) use labels::{ERROR, LineLabels, PRESERVE_ERROR, StreamLabels};
 pub(crate) use line_filter::CompiledLineFilter;
+pub(crate) use search::{CompiledSearch, FieldCondition, SearchNode, ValueTest};
 
+use crate::kql::Kql;
 use crate::syntax::ast::{LabelChoice, Stage};
 use format::{LabelFormatter, LineFormatter};
 use labels::ERROR_DETAILS;
@@ -42,6 +45,7 @@ enum CompiledStage {
     LineFilter(CompiledLineFilter),
     LabelFilter(CompiledLabelFilter),
     Parser(Parser),
+    Search(CompiledSearch),
     LineFormat(LineFormatter),
     LabelFormat(LabelFormatter),
     Decolorize(regex::bytes::Regex),
@@ -93,6 +97,11 @@ impl Pipeline {
                 CompiledStage::LineFilter(filter) if !filter.passes(&line) => return None,
                 CompiledStage::LabelFilter(filter) if !filter.passes(stream, labels) => return None,
                 CompiledStage::LineFilter(_) | CompiledStage::LabelFilter(_) => {}
+                CompiledStage::Search(search) => {
+                    if !search.passes(&line, stream, labels, scratch) {
+                        return None;
+                    }
+                }
                 CompiledStage::Parser(parser) => {
                     if let Some(unpacked) = parser.run(&line, stream, labels, wanted, scratch) {
                         line = Cow::Owned(unpacked);
@@ -126,6 +135,8 @@ fn compile(stage: &Stage, clock: &Arc<dyn Clock>) -> Result<Option<CompiledStage
             }
             CompiledStage::LineFilter(filter)
         }
+        Stage::Search(Kql::All) => return Ok(None),
+        Stage::Search(kql) => CompiledStage::Search(CompiledSearch::new(kql)?),
         Stage::LabelFilter(filter) => CompiledStage::LabelFilter(CompiledLabelFilter::new(filter)?),
         Stage::LineFormat(template) => CompiledStage::LineFormat(LineFormatter::new(template, clock)?),
         Stage::LabelFormat(formats) => CompiledStage::LabelFormat(LabelFormatter::new(formats, clock)?),

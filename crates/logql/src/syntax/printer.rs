@@ -41,6 +41,7 @@ impl Display for Stage {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Stage::LineFilter(filter) => filter.fmt(f),
+            Stage::Search(kql) => write!(f, "| kql {}", go_quote(&kql.to_string())),
             Stage::Json => f.write_str("| json"),
             Stage::JsonPaths(extractions) => {
                 f.write_str("| json ")?;

@@ -76,6 +76,12 @@ impl Parser<'_> {
     }
 
     fn stage(&mut self) -> Result<Stage, ParseError> {
+        if matches!((self.peek(), self.peek_after()), (Token::Identifier(name), Token::Text(_)) if name == "kql") {
+            self.advance();
+            let at = self.at();
+            let text = self.string()?;
+            return crate::kql::parse(&text).map(Stage::Search).map_err(|error| self.error_at(at, error.to_string()));
+        }
         let Token::Word(word) = *self.peek() else { return self.label_filter(0).map(Stage::LabelFilter) };
         match word {
             "(" => return self.label_filter(0).map(Stage::LabelFilter),

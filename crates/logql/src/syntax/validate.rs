@@ -3,17 +3,19 @@
 use model::Matcher;
 
 use super::ast::{
-    Binary, BinaryOp, Comparison, Expr, Grouping, LogRange, Matching, MetricExpr, RangeAggregation, RangeOp, VectorOp,
+    Binary, BinaryOp, Comparison, Expr, Grouping, LogRange, Matching, MetricExpr, RangeAggregation, RangeOp, Stage,
+    VectorOp,
 };
 use crate::vector_math::merge_literals;
 
 const NO_MATCHER: &str = "queries require at least one regexp or equality matcher that does not have an empty-compatible value. \
      For instance, app=~\".*\" does not meet this requirement, but app=~\".+\" will";
 
-/// Every selector has a matcher that an absent label does not satisfy.
+/// Every selector has a matcher that an absent label does not satisfy, or a search behind it, which is over all streams.
 pub(super) fn selectors(expr: &Expr) -> Result<(), String> {
     let is_narrow = |matchers: &[Matcher]| matchers.iter().any(|matcher| !matcher.matches_empty());
-    match expr.selectors().into_iter().all(|log| is_narrow(&log.matchers)) {
+    let is_search = |stages: &[Stage]| stages.iter().any(|stage| matches!(stage, Stage::Search(_)));
+    match expr.selectors().into_iter().all(|log| is_narrow(&log.matchers) || is_search(&log.stages)) {
         true => Ok(()),
         false => Err(NO_MATCHER.to_owned()),
     }

@@ -3,7 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-const PIECES: [&str; 62] = [
+const PIECES: [&str; 63] = [
     "{app=\"a\"}",
     "{",
     "}",
@@ -30,6 +30,7 @@ const PIECES: [&str; 62] = [
     "--strict",
     "regexp",
     "\"(?P<a>x)\"",
+    "kql",
     "pattern",
     "\"<a> <b>\"",
     "unpack",

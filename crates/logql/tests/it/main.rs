@@ -3,6 +3,7 @@
 mod cases;
 mod evaluate;
 mod fuzz;
+mod kql;
 mod lines;
 mod memory;
 mod parse;

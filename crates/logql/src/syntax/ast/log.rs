@@ -2,6 +2,8 @@
 
 use model::Matcher;
 
+use crate::kql::Kql;
+
 /// A stream selector with the stages that lines go through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogExpr {
@@ -18,6 +20,8 @@ pub enum Stage {
     LineFilter(LineFilter),
     /// `| json`
     Json,
+    /// `| kql "..."`: a search in Kibana's language. Not in Loki.
+    Search(Kql),
     /// `| json x="a.b"`
     JsonPaths(Vec<Extraction>),
     /// `| logfmt`
