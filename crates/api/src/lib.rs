@@ -25,6 +25,7 @@ mod jsonline;
 mod list_answer;
 mod log_intake;
 mod log_routes;
+mod log_search;
 mod log_state;
 mod loki;
 mod loki_push;

@@ -10,12 +10,12 @@ use crate::log_state::Logs;
 use crate::loki::{delete, fields, index, labels, patterns, query, rules, status, tail};
 use crate::router::Door;
 use crate::state::Api;
-use crate::{admin, elastic, jsonline, loki_push, otlp, prom_rules};
+use crate::{admin, elastic, jsonline, log_search, loki_push, otlp, prom_rules};
 
 /// The routes of logs; none where the server keeps none.
 pub(crate) fn routes(api: &Arc<Api>, door: Door) -> Router<Arc<Api>> {
     let Some(logs) = &api.logs else { return Router::new() };
-    let mut routes = ways_in().merge(loki_api()).merge(legacy_api());
+    let mut routes = ways_in().merge(loki_api()).merge(legacy_api()).merge(searches());
     if door == Door::Loki {
         routes = routes.merge(loki_status());
     }
@@ -103,6 +103,16 @@ fn legacy_api() -> Router<Arc<Logs>> {
         .route("/api/prom/label/{name}/values", get(labels::legacy_values).post(labels::legacy_values))
         .route("/api/prom/series", get(labels::series).post(labels::series))
         .route("/api/prom/tail", get(tail::tail))
+}
+
+/// Our own.
+fn searches() -> Router<Arc<Logs>> {
+    let at = |path: &str| format!("/api/afferent/v1/logs{path}");
+    Router::new()
+        .route(&at("/query"), get(log_search::query).post(log_search::query))
+        .route(&at("/histogram"), get(log_search::histogram).post(log_search::histogram))
+        .route(&at("/fields"), get(log_search::fields).post(log_search::fields))
+        .route(&at("/around"), get(log_search::around).post(log_search::around))
 }
 
 /// What stands at the root of Loki's own port.

@@ -15,6 +15,7 @@ pub(crate) mod query;
 pub(crate) mod rules;
 pub(crate) mod status;
 pub(crate) mod tail;
-mod times;
+pub(crate) mod times;
 
+pub(crate) use answer::LokiError;
 pub use deletion_filter::compile_log_filter;

@@ -132,7 +132,7 @@ pub(crate) async fn instant(
 }
 
 /// A tree of a query's text.
-fn parse(query: &str) -> Result<Expr, LokiError> {
+pub(crate) fn parse(query: &str) -> Result<Expr, LokiError> {
     if query.is_empty() {
         return Err(LokiError::bad("parse error : syntax error: unexpected $end"));
     }
@@ -259,8 +259,20 @@ pub(crate) async fn newest_of(
 ) -> Result<Vec<Found>, LokiError> {
     let expr = Expr::Log(logql::parse_log(query).map_err(|error| LokiError::bad(error.to_string()))?);
     let limit = usize::try_from(limit).unwrap_or(0);
-    let params =
-        RangeParams { start: range.start, end: range.end, step: 1, interval: 0, limit, direction: Direction::Backward };
+    entries(logs, source, tenant, expr, range, limit, Direction::Backward).await
+}
+
+/// Entries of a log query in the order of the direction.
+pub(crate) async fn entries(
+    logs: &Arc<Logs>,
+    source: Arc<dyn LogSource>,
+    tenant: Tenant,
+    expr: Expr,
+    range: NanoRange,
+    limit: usize,
+    direction: Direction,
+) -> Result<Vec<Found>, LokiError> {
+    let params = RangeParams { start: range.start, end: range.end, step: 1, interval: 0, limit, direction };
     look_up(logs, tenant, move |logs, context| {
         let result = logs.engine.query_range(source.as_ref(), context, &expr, &params)?;
         let Value::Streams(streams) = &result.value else { return Ok(Vec::new()) };
@@ -275,7 +287,10 @@ pub(crate) async fn newest_of(
                 parsed: pairs(&stream.parsed),
             }));
         }
-        found.sort_by_key(|entry| std::cmp::Reverse(entry.time));
+        match direction {
+            Direction::Backward => found.sort_by_key(|entry| std::cmp::Reverse(entry.time)),
+            Direction::Forward => found.sort_by_key(|entry| entry.time),
+        }
         Ok(found)
     })
     .await

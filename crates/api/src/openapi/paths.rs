@@ -63,6 +63,9 @@ const TIMEOUT: Parameter = may("timeout", Kind::Duration, "At most the server's 
 const LOOKBACK: Parameter = may("lookback_delta", Kind::Duration, "How long a sample stays visible.");
 const STATS: Parameter = may("stats", Kind::OneOf(&["true", "all"]), "What the query cost; all: step by step.");
 const EXPLAIN: Parameter = may("explain", Kind::OneOf(&["1", "true"]), "What each part of the query did.");
+const SEARCH: Parameter = may("query", Kind::Text, "The search. Default: all lines.");
+const LANGUAGE: Parameter =
+    may("language", Kind::OneOf(&["kql", "logql"]), "What the search is written in. Default: kql.");
 const LIMIT: Parameter = may("limit", Kind::Number, "Most entries of the answer; 0 for all.");
 const MATCH: Parameter = may("match[]", Kind::Texts, "Selectors; what satisfies one of them counts.");
 const MUST_MATCH: Parameter = must("match[]", Kind::Texts, "Selectors; what satisfies one of them counts.");
@@ -291,6 +294,61 @@ pub(super) const OURS: &[Endpoint] = &[
     json("POST", "/queries/{id}/kill", "End it", &[ID]),
     json("GET", "/status/store", "What the store holds and does", &[]),
     json("GET", "/status/logs", "What the store of logs holds and does", &[]),
+    json(
+        "GET POST",
+        "/logs/query",
+        "Lines of a search, or a file of all of them",
+        &[
+            SEARCH,
+            LANGUAGE,
+            may("start", Kind::Time, "Default: an hour before the end."),
+            may("end", Kind::Time, "Default: now."),
+            may("limit", Kind::Number, "Most lines; of a file all where nothing is said."),
+            may("direction", Kind::OneOf(&["backward", "forward"]), "Default: backward, the newest first."),
+            may("format", Kind::OneOf(&["json", "ndjson", "csv"]), "Default: as the Accept header says, or json."),
+            may("columns", Kind::Text, "Columns of csv beside the time, with commas between."),
+        ],
+    ),
+    json(
+        "GET POST",
+        "/logs/histogram",
+        "How many lines a search finds, and when",
+        &[
+            SEARCH,
+            LANGUAGE,
+            may("start", Kind::Time, "Default: an hour before the end."),
+            may("end", Kind::Time, "Default: now."),
+            may("step", Kind::Duration, "Width of a bar."),
+            may("bars", Kind::Number, "About so many bars, where no step is given. Default: 60."),
+            may("by", Kind::Text, "The label that bars are broken down by. Default: detected_level."),
+        ],
+    ),
+    json(
+        "GET POST",
+        "/logs/fields",
+        "Fields of the lines of a search, with their commonest values",
+        &[
+            SEARCH,
+            LANGUAGE,
+            may("start", Kind::Time, "Default: an hour before the end."),
+            may("end", Kind::Time, "Default: now."),
+            may("field", Kind::Text, "The values of this field alone, counted over all lines."),
+            may("sample", Kind::Number, "Newest lines that are looked at. Default: 1000."),
+            may("values", Kind::Number, "Values of each field. Default: 5."),
+        ],
+    ),
+    json(
+        "GET POST",
+        "/logs/around",
+        "The lines of a stream around one",
+        &[
+            must("stream", Kind::Text, "The labels of the stream, as a selector."),
+            must("timestamp", Kind::Text, "Nanoseconds since the Unix epoch."),
+            may("before", Kind::Number, "Lines before it. Default: 10."),
+            may("after", Kind::Number, "Lines after it. Default: 10."),
+        ],
+    ),
+    json("GET", "/status/shipper", "Files, containers and receivers that log lines are read from", &[]),
     json(
         "GET",
         "/status/cardinality",

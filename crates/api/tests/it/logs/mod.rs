@@ -7,6 +7,7 @@ mod memory_sink;
 mod opentelemetry;
 mod push;
 mod samples;
+mod search;
 mod store;
 mod tail;
 
