@@ -8,11 +8,16 @@ import { exportLines, type Format, openSink } from './export';
 import { parseQuery } from './query';
 import type { LogsState } from './state';
 
-type Props = { anchor: RefObject<HTMLButtonElement | null>; close: () => void; state: LogsState; span: Span };
+type Props = {
+  anchor: RefObject<HTMLButtonElement | null>;
+  close: () => void;
+  query: string;
+  state: LogsState;
+  span: Span;
+};
 
 export default function ExportMenu(props: Props) {
-  const { state, span } = props;
-  const query = state.query ?? '';
+  const { state, span, query } = props;
   const [count, setCount] = useState<number | null>(null);
   const [said, setSaid] = useState('');
   const running = useRef<AbortController | null>(null);

@@ -5,6 +5,7 @@ import { editorOf } from '../editor/Editor';
 import { markError } from '../editor/mark';
 import { CopyButton } from '../parts/Copy';
 import { Severity } from '../parts/Severity';
+import { kqlProblem, searchOf } from './kql';
 import { EDITOR } from './SearchBar';
 import type { LogsState } from './state';
 
@@ -28,8 +29,12 @@ type Props = {
 };
 
 export function LogsError(props: Props) {
-  const { query, error, set } = props;
-  const place = logqlPosition(error.message);
+  const { error, set } = props;
+  // Of a search, the place is one of the search as it was typed.
+  const search = kqlProblem(error.message);
+  const typed = search ? searchOf(props.query) : null;
+  const query = typed ?? props.query;
+  const place = search && typed !== null ? { line: 1, ...search } : logqlPosition(error.message);
   const mark = place ? markError(query, place.line, place.column) : null;
   const tooMany = /max_entries_limit/.test(error.message);
   const hint = tooMany ? 'The server gives fewer lines at once than were asked for.' : HINTS[error.kind];

@@ -9,6 +9,7 @@ import { useWidth } from '../parts/useWidth';
 import { useTime } from '../shell/time';
 import { formatAgo } from '../time/format';
 import { FieldBar } from './FieldBar';
+import { searchOf, toKql, toLogql } from './kql';
 import { LineList } from './LineList';
 import { ListTools } from './ListTools';
 import { LogsError } from './LogsError';
@@ -58,32 +59,44 @@ export function LogsPage() {
     placeholderData: (old) => old,
   });
   const label = SERVICE_LABELS.find((name) => labels.data?.includes(name)) ?? labels.data?.[0];
+  const kql = state.lang === 'kql';
   // Whoever comes without a question sees everything.
   useEffect(() => {
-    if (state.query === undefined && label) set({ query: `{${label}=~".+"}` });
-  }, [state.query, label, set]);
+    if (state.query === undefined && label && !kql) set({ query: `{${label}=~".+"}` });
+  }, [state.query, label, kql, set]);
 
-  const query = state.query?.trim() ?? '';
+  // The page asks in LogQL; a search is one stage of it.
+  const text = state.query?.trim() ?? '';
+  const query = kql ? toLogql(text) : text;
   useEffect(() => {
     remember(localStorage, query, Date.now());
   }, [query]);
-  const filter = useCallback(
-    (what: FieldFilter, op: '=' | '!=') => set({ query: addFilter(query, what, op) }, true),
-    [query, set],
+  /** As `set`, for those who change the query that was asked: a search stays one where it can. */
+  const setAsked = useCallback(
+    (values: Partial<LogsState>, push = false) => {
+      if (!kql || values.query === undefined) return set(values, push);
+      const search = toKql(values.query);
+      set(search === null ? { ...values, lang: 'logql' } : { ...values, query: search }, push);
+    },
+    [kql, set],
   );
+  const filter = useCallback(
+    (what: FieldFilter, op: '=' | '!=') => setAsked({ query: addFilter(query, what, op) }, true),
+    [query, setAsked],
+  );
+  const run = (asked: string) => (asked === text ? time.refreshNow() : set({ query: asked, open: [] }, true));
+  const runKept = (asked: string) => {
+    const search = searchOf(asked);
+    set(search === null ? { query: asked, lang: 'logql', open: [] } : { query: search, lang: 'kql', open: [] }, true);
+  };
 
   const problem = labels.error as ApiError | null;
   if (problem?.kind === 'absent') return <Absent />;
   const blank = query === '';
   return (
     <div className="logs">
-      <SearchBar
-        state={state}
-        span={span}
-        set={set}
-        run={(text) => (text === query ? time.refreshNow() : set({ query: text, open: [] }, true))}
-      />
-      {!blank && <Pills query={query} setQuery={(text) => set({ query: text }, true)} />}
+      <SearchBar state={state} query={query} span={span} set={set} run={run} runKept={runKept} />
+      {!blank && !kql && <Pills query={query} setQuery={(text) => set({ query: text }, true)} />}
       {problem && labels.data === undefined && (
         <Note level="critical" word="Error">
           The server could not be asked for logs: {problem.message}.
@@ -91,7 +104,7 @@ export function LogsPage() {
       )}
       {blank && labels.data && (labels.data.length === 0 ? <NoLogs /> : <Welcome labels={labels.data} set={set} />)}
       {!blank && (
-        <Found state={state} query={query} span={span} label={label ?? 'service_name'} set={set} filter={filter} />
+        <Found state={state} query={query} span={span} label={label ?? 'service_name'} set={setAsked} filter={filter} />
       )}
     </div>
   );

@@ -1,11 +1,12 @@
 // Reading and changing a LogQL query as text: what a click adds or takes away leaves the rest as it was typed.
+import { searchWords } from './words';
 
 export type MatchOp = '=' | '!=' | '=~' | '!~';
 export type Part = {
   /** Where the part stands in the query. */
   start: number;
   end: number;
-  kind: 'matcher' | 'line' | 'label' | 'parser' | 'other';
+  kind: 'matcher' | 'line' | 'label' | 'parser' | 'search' | 'other';
   /** As typed, without the pipe. */
   text: string;
   name?: string;
@@ -29,6 +30,7 @@ const STRING = '"[^"\\\\]*(?:\\\\.[^"\\\\]*)*"|`[^`]*`';
 const MATCHER = new RegExp(`([A-Za-z_][\\w.]*)\\s*(=~|!~|!=|=)\\s*(${STRING})`, 'gs');
 const LABEL_FILTER = new RegExp(`^([A-Za-z_][\\w.]*)\\s*(=~|!~|==|!=|>=|<=|=|>|<)\\s*(${STRING}|[\\w.+-]+)$`, 's');
 const LINE_FILTER = new RegExp(`^(\\|[=~>]|![=~>])\\s*(${STRING})$`, 's');
+const SEARCH = new RegExp(`^kql\\s*(${STRING})$`, 's');
 const LINE_OPS = ['|=', '|~', '|>', '!=', '!~', '!>'];
 
 /** A string as LogQL reads it: JSON's escapes are a part of Go's. */
@@ -91,6 +93,8 @@ function stageOf(expr: string, start: number, end: number): Part {
   if (PARSERS.includes(word) && !/^\w+\s*(=|!|>|<)/.test(inner)) {
     return { ...base, kind: 'parser', text: inner, name: word };
   }
+  const search = SEARCH.exec(inner);
+  if (search) return { ...base, kind: 'search', text: inner, name: 'kql', value: unquote(search[1] ?? '') };
   const filter = LABEL_FILTER.exec(inner);
   if (!filter) return { ...base, kind: 'other', text: inner };
   const [, name = '', op = '', value = ''] = filter;
@@ -262,7 +266,10 @@ export function negatePart(expr: string, part: Part): string | null {
 /** Words that lines must contain, to be marked in them. */
 export function wordsToMark(expr: string): string[] {
   const stages = parseQuery(expr)?.stages ?? [];
-  return stages.flatMap((s) => (s.kind === 'line' && s.op === '|=' && s.value ? [s.value] : []));
+  return stages.flatMap((s) => {
+    if (s.kind === 'search') return searchWords(s.value ?? '');
+    return s.kind === 'line' && s.op === '|=' && s.value ? [s.value] : [];
+  });
 }
 
 /** Lines by level; a parser's failure is no reason not to count a line. `step` in seconds. */

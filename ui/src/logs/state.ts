@@ -1,12 +1,15 @@
 // The state of the page of logs and its form in the URL: `?q={app="x"}&cols=status,_line&limit=500&open=...`.
 import type { Direction } from '../api/loki';
 import { ALL_VISIBLE, type Visibility } from '../series/visible';
+import type { Language } from './kql';
 
 export type Search = Record<string, string>;
 export type Tab = 'lines' | 'patterns';
 export type LogsState = {
   /** undefined: nobody has asked anything yet. */
   query: string | undefined;
+  /** What the query is written in. */
+  lang: Language;
   tab: Tab;
   limit: number;
   direction: Direction;
@@ -40,6 +43,7 @@ export function readLogs(search: Search): LogsState {
   const keys = (search[mode] ?? '').split('.').filter(Boolean);
   return {
     query: search.q,
+    lang: search.lang === 'kql' ? 'kql' : 'logql',
     tab: search.tab === 'patterns' ? 'patterns' : 'lines',
     limit: Number.isInteger(limit) && limit > 0 ? Math.min(limit, MOST_LINES) : DEFAULT_LIMIT,
     direction: search.dir === 'forward' ? 'forward' : 'backward',
@@ -54,12 +58,28 @@ export function readLogs(search: Search): LogsState {
   };
 }
 
-const OWN_KEYS = ['q', 'tab', 'limit', 'dir', 'wrap', 'raw', 'live', 'cols', 'open', 'field', 'around', 'hide', 'only'];
+const OWN_KEYS = [
+  'q',
+  'lang',
+  'tab',
+  'limit',
+  'dir',
+  'wrap',
+  'raw',
+  'live',
+  'cols',
+  'open',
+  'field',
+  'around',
+  'hide',
+  'only',
+];
 
 /** The search parameters of a state; those of the shell (`from`, `to`, ...) are kept from `base`. */
 export function writeLogs(state: LogsState, base: Search): Search {
   const out: Search = {};
   if (state.query !== undefined) out.q = state.query;
+  if (state.lang !== 'logql') out.lang = state.lang;
   if (state.tab !== 'lines') out.tab = state.tab;
   if (state.limit !== DEFAULT_LIMIT) out.limit = String(state.limit);
   if (state.direction !== 'backward') out.dir = state.direction;
