@@ -159,6 +159,10 @@ mod tests {
         prometheus.sort();
         assert_eq!(described(PROMETHEUS), prometheus);
         let mut ours = routes_of("own_api", "");
+        let searches =
+            include_str!("../log_routes.rs").split("fn searches(").nth(1).unwrap().split("\n}\n").next().unwrap();
+        let paths = searches.split(".route(&at(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        ours.extend(paths.map(|path| format!("/logs{path}")));
         ours.sort();
         assert_eq!(described(OURS), ours);
     }
