@@ -80,10 +80,10 @@ impl Lookup {
                 limit: if self.limit == 0 { 0 } else { self.limit.saturating_add(1) },
                 memory: Some(&memory),
             };
-            ask(source.as_ref(), &request)
+            let found = ask(source.as_ref(), &request)?;
+            Ok::<_, SourceError>((found, source.missing(&self.tenant, self.range)))
         });
-        let mut found = answer.await??;
-        let mut warnings = Vec::new();
+        let (mut found, mut warnings) = answer.await??;
         if limit > 0 && found.len() > limit {
             found.truncate(limit);
             warnings.push(TRUNCATED.to_owned());

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use serde::Serialize;
 
+const HOUR_MS: i64 = 3_600_000;
 const WINDOW_MS: i64 = 5 * 60_000;
 /// Windows that are kept: an hour, and the one under way.
 const WINDOWS: usize = 13;
@@ -17,9 +18,9 @@ const MAX_METRICS: usize = 2000;
 pub struct MetricChurn {
     /// The metric.
     pub name: String,
-    /// Series that were made, per hour.
+    /// Series that were made, in the last hour or since the start.
     pub created_per_hour: f64,
-    /// Series that left the head, per hour.
+    /// Series that left the head, in the last hour or since the start.
     pub removed_per_hour: f64,
 }
 
@@ -89,7 +90,8 @@ impl Churn {
         let mut list: Vec<(&str, Moves)> = sums.into_iter().collect();
         list.sort_unstable_by(|(a, x), (b, y)| (y.created + y.removed).cmp(&(x.created + x.removed)).then(a.cmp(b)));
         list.truncate(keep);
-        let per_hour = |count: u64| count as f64 * 3_600_000.0 / over_ms.max(1) as f64;
+        // What came in the first minutes says nothing about the hour.
+        let per_hour = |count: u64| count as f64 * HOUR_MS as f64 / over_ms.max(HOUR_MS) as f64;
         let metric = |(name, moves): (&str, Moves)| MetricChurn {
             name: name.to_owned(),
             created_per_hour: per_hour(moves.created),

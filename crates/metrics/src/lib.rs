@@ -20,6 +20,7 @@ mod head;
 mod headlog;
 mod import;
 mod limits;
+mod losses;
 mod merge;
 mod options;
 mod pace;
@@ -35,7 +36,7 @@ mod top;
 
 use blocks::{bytes, patience};
 
-pub use blocks::catalogue::BlockEntry;
+pub use blocks::catalogue::{BlockEntry, Loss};
 pub use blocks::plan::Job;
 pub use blocks::wal::SyncMode;
 pub use cardinality::{Cardinality, CardinalityRequest};
@@ -43,6 +44,7 @@ pub use churn::MetricChurn;
 pub use compact::{DownsampleStep, RetentionRule};
 pub use import::Importer;
 pub use limits::{LimitTable, TenantLimits};
+pub use losses::DamageReport;
 pub use options::StoreOptions;
 pub use pace::{Pace, Rate};
 pub use report::{

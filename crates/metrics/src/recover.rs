@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use blocks::catalogue::Unreachable;
+use blocks::catalogue::{Misplaced, Source, Unreachable};
 use blocks::disk::Disk;
 use blocks::files::{FileStore, LocalFiles};
 use blocks::wal::{Wal, WalOptions, WalRecovery};
@@ -17,9 +17,10 @@ use model::Tenant;
 use crate::block::Caches;
 use crate::head::{Head, Shared};
 use crate::headlog::{HeadLog, HeadLogRecovery};
+use crate::losses::LogDamage;
 use crate::replay::{Replay, Replayed};
 use crate::shelf::Shelf;
-use crate::{RecoveryReport, StoreError, StoreOptions};
+use crate::{RecoveryReport, StoreError, StoreOptions, losses};
 
 /// Bytes that may wait to be written to the log.
 const QUEUE_BYTES: usize = 64 << 20;
@@ -33,6 +34,8 @@ pub(crate) struct Recovered {
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) headlog: HeadLog,
     pub(crate) wal: Wal,
+    /// What of the logs is lost.
+    pub(crate) damage: Vec<LogDamage>,
     pub(crate) report: RecoveryReport,
 }
 
@@ -66,6 +69,9 @@ pub(crate) fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &StoreOptions) -
         Some(reason) if reason.is::<Unreachable>() => {
             StoreError::Bucket { path: dir.display().to_string(), reason: reason.to_string() }
         }
+        Some(reason) if reason.is::<Misplaced>() => {
+            StoreError::Misplaced { path: dir.display().to_string(), reason: reason.to_string() }
+        }
         _ => fail("open the catalogue of blocks in", dir)(error),
     })?;
     catalogue.problems.iter().for_each(|problem| tracing::error!(problem, "the catalogue of blocks"));
@@ -73,8 +79,16 @@ pub(crate) fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &StoreOptions) -
     let view = shelf.view();
     let shared: Arc<Shared> = Arc::default();
     let logs = read_logs(disk, dir, options, view.manifest.wal_from, &shared)?;
-    let (found, log, replayed) = (logs.headlog_recovery, logs.wal_recovery, logs.replayed);
+    let (found, mut log, replayed) = (logs.headlog_recovery, logs.wal_recovery, logs.replayed);
+    if matches!(catalogue.source, Source::Mirror | Source::Files) {
+        // From where on the log is needed is not known then.
+        log.missing.clear();
+    }
+    if !log.missing.is_empty() {
+        tracing::error!(segments = ?log.missing, "segments of the log are gone, and the samples in them");
+    }
     shared.next_id.store(replayed.highest_id + 1, Ordering::Relaxed);
+    let damage = losses::of_logs(&log, found.damaged_records, view.manifest.wal_from, dir);
     let report = RecoveryReport {
         elapsed: begun.elapsed(),
         series: replayed.heads.values().map(|h| h.known.load(Ordering::Relaxed) as u64).sum(),
@@ -88,9 +102,10 @@ pub(crate) fn recover(disk: Arc<dyn Disk>, dir: &Path, options: &StoreOptions) -
         orphaned_samples: replayed.orphaned,
         quarantined_files: [catalogue.unreadable, log.quarantined].concat(),
         missing_blocks: catalogue.missing,
+        missing_segments: log.missing,
         problems: catalogue.problems,
     };
-    Ok(Recovered { heads: replayed.heads, shared, shelf, headlog: logs.headlog, wal: logs.wal, report })
+    Ok(Recovered { heads: replayed.heads, shared, shelf, headlog: logs.headlog, wal: logs.wal, damage, report })
 }
 
 fn read_logs(

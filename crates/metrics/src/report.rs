@@ -31,6 +31,14 @@ pub enum StoreError {
         /// What is known, with the bucket's name.
         reason: String,
     },
+    /// The blocks lie elsewhere than they were looked for.
+    #[error("cannot open {path}: {reason}")]
+    Misplaced {
+        /// The directory.
+        path: String,
+        /// Where they are, and what to do.
+        reason: String,
+    },
     /// The write-ahead log cannot be used.
     #[error(transparent)]
     Wal(#[from] blocks::wal::WalError),
@@ -66,14 +74,21 @@ pub struct RecoveryReport {
     pub quarantined_files: Vec<String>,
     /// Blocks that the catalogue lists and whose file is not there.
     pub missing_blocks: Vec<u64>,
+    /// Segments of the log that are not there though others come after them.
+    pub missing_segments: Vec<u64>,
     /// What else went wrong and was got over.
     pub problems: Vec<String>,
 }
 
 impl RecoveryReport {
+    /// Damaged places, files that cannot be read, and segments of the log that are gone.
+    pub fn corruptions(&self) -> u64 {
+        self.damaged_records + (self.quarantined_files.len() + self.missing_segments.len()) as u64
+    }
+
     /// True where acknowledged data may be missing.
     pub fn found_damage(&self) -> bool {
-        let files = self.quarantined_files.len() + self.missing_blocks.len();
+        let files = self.quarantined_files.len() + self.missing_blocks.len() + self.missing_segments.len();
         self.damaged_records > 0 || self.orphaned_samples > 0 || files > 0
     }
 }

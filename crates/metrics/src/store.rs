@@ -16,11 +16,12 @@ use crate::compact::{CompactOptions, Compactor, Rules, Worker};
 use crate::flush::{self, Flusher, Places};
 use crate::head::{Head, Idle, Shared, Stored};
 use crate::headlog::FILE as HEAD_LOG;
+use crate::losses::QUARANTINE;
 use crate::pace::{Counted, Moments};
 use crate::recover::{Recovered, recover};
 use crate::shelf::Shelf;
 use crate::stats::{Counters, Heads, StoreCollector, add, get};
-use crate::{LimitTable, RecoveryReport, StoreError, StoreOptions};
+use crate::{LimitTable, RecoveryReport, StoreError, StoreOptions, losses};
 
 mod adding;
 mod admission;
@@ -87,9 +88,10 @@ impl Store {
         options: StoreOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Store>, RecoveryReport), StoreError> {
-        let Recovered { heads, shared, shelf, headlog, wal, report } = recover(disk, dir, &options)?;
+        let Recovered { heads, shared, shelf, headlog, wal, damage, report } = recover(disk, dir, &options)?;
+        losses::note(&shelf, dir, &heads, damage, &*clock);
         let counters = Counters::default();
-        add(&counters.corruptions, report.damaged_records + report.quarantined_files.len() as u64);
+        add(&counters.corruptions, report.corruptions());
         let rules = Rules::new(options.retention_rules.clone(), options.retention_ms);
         let compactor = Arc::new(Compactor::new(shelf.clone(), clock.clone(), compact_options(dir, &options, rules)));
         let store = Arc::new_cyclic(|me| Store {
@@ -300,6 +302,10 @@ impl Store {
         &self.shelf
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -342,7 +348,7 @@ fn compact_options(dir: &Path, options: &StoreOptions, rules: Rules) -> CompactO
         plan: PlanOptions { close_after_ms, ..plan },
         rules,
         max_bytes: options.max_block_bytes,
-        quarantine: dir.join("quarantine"),
+        quarantine: dir.join(QUARANTINE),
     }
 }
 

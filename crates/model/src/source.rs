@@ -128,6 +128,12 @@ pub trait SeriesSource: Send + Sync {
         0
     }
 
+    /// What answers about a range lack, such as stored data that was damaged, in sentences for people: as far as it is known
+    /// when it is asked, what the last list met included. A [`SeriesSet`] has warnings of its own.
+    fn missing(&self, _tenant: &Tenant, _range: TimeRange) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Sorted names of labels.
     fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError>;
 

@@ -179,6 +179,8 @@ impl Reading {
                 break;
             }
         }
+        // The protocol has no place for them; Prometheus logs them as well.
+        set.warnings().iter().for_each(|warning| warn!(tenant = tenant.as_str(), %warning, "remote read"));
         Ok(())
     }
 }

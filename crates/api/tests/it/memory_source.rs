@@ -9,6 +9,8 @@ use model::{
 /// Series of the default tenant; other tenants have none.
 pub(crate) struct MemorySource {
     series: BTreeMap<Labels, SampleBuffer>,
+    /// What answers about a range lack.
+    pub(crate) gap: Option<(TimeRange, String)>,
 }
 
 struct Selected(Vec<(Labels, SampleBuffer)>);
@@ -25,7 +27,7 @@ impl MemorySource {
             let timestamp = seconds.parse::<i64>().expect("whole seconds") * 1000;
             series.entry(labels).or_default().push_float(timestamp, value);
         }
-        MemorySource { series }
+        MemorySource { series, gap: None }
     }
 
     fn matching<'a>(
@@ -55,6 +57,10 @@ impl SeriesSource for MemorySource {
         let sets = [request.matchers.to_vec()];
         let found = self.matching(request.tenant, &sets, request.range);
         Ok(Box::new(Selected(found.map(|(labels, samples)| (labels.clone(), samples.clone())).collect())))
+    }
+
+    fn missing(&self, _: &Tenant, range: TimeRange) -> Vec<String> {
+        self.gap.iter().filter(|(gap, _)| gap.overlaps(&range)).map(|(_, text)| text.clone()).collect()
     }
 
     fn label_names(&self, request: &LabelRequest<'_>) -> Result<Vec<String>, SourceError> {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::memory_source::MemorySource;
 use crate::support::{Answer, App, request};
 
 /// A million series, each of which takes a while to read until the gate is opened.
@@ -321,4 +322,20 @@ async fn the_query_log_has_a_line_for_every_query() {
     assert_eq!((&lines[0]["error"], &lines[1]["params"]["step"]), (&Value::Null, &0.into()));
     assert_eq!(lines[1]["params"]["start"], "2023-11-14T22:13:20.5Z");
     assert!(lines[1]["error"].as_str().is_some_and(|e| e.contains("many-to-many")), "{text}");
+}
+
+#[tokio::test]
+async fn lists_say_what_they_lack() {
+    let gap = (TimeRange::new(1_700_000_000_000, 1_700_000_100_000), "a block was damaged".to_owned());
+    let mut source = MemorySource::from_text("up{job=\"a\"} 1 1700000000");
+    source.gap = Some(gap);
+    let app = App::with(|parts| parts.source = Arc::new(source));
+    for path in ["/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series?match[]=up"] {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let within = app.get(&format!("{path}{separator}start=1700000000&end=1700000050")).await.json();
+        assert_eq!(within["warnings"], serde_json::json!(["a block was damaged"]), "{path}");
+        assert!(!within["data"].as_array().unwrap().is_empty(), "{path}");
+        let outside = app.get(&format!("{path}{separator}start=1700000101&end=1700000150")).await.json();
+        assert_eq!(outside["warnings"], serde_json::Value::Null, "{path}");
+    }
 }

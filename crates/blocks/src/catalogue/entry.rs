@@ -146,6 +146,35 @@ impl Tombstone {
     }
 }
 
+/// Samples that were acknowledged and are known to be lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Whose samples; where it is absent, that is not known.
+    #[serde(with = "tenant_or_any", default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Tenant>,
+    /// They lay within, as far as it is known.
+    #[serde(with = "range_ms")]
+    pub range: TimeRange,
+    /// What happened, for people: `block 0000000000000007.parquet was damaged`. Tells losses apart.
+    pub what: String,
+    /// The file that was put aside, if one was, from the store's directory on. Who removes it has seen to the loss, and nobody
+    /// is told of it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Rows of a block that could not be read; 0 where it was no block.
+    #[serde(default)]
+    pub rows: u64,
+    /// When it was noticed, in milliseconds since the epoch.
+    pub noticed_ms: i64,
+}
+
+impl Loss {
+    /// True where an answer about a tenant and a range may lack something for it.
+    pub fn concerns(&self, tenant: &Tenant, range: TimeRange) -> bool {
+        self.tenant.as_ref().is_none_or(|own| own == tenant) && self.range.overlaps(&range)
+    }
+}
+
 /// Everything that counts, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -174,6 +203,12 @@ pub struct Manifest {
     /// removed yet. What they say of themselves is not believed, whoever finds them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<u64>,
+    /// What is known to be lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<Loss>,
+    /// The bucket that holds the files; `None` where they lie beside the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
 }
 
 impl Manifest {
@@ -194,6 +229,16 @@ impl Manifest {
         self.blocks.extend(outputs);
         self.blocks.sort_unstable_by_key(|block| block.id);
     }
+
+    /// Notes losses; one that was noted before is not noted twice.
+    pub fn lose(&mut self, losses: impl IntoIterator<Item = Loss>) {
+        for loss in losses {
+            match self.losses.iter_mut().find(|known| known.tenant == loss.tenant && known.what == loss.what) {
+                Some(known) => *known = loss,
+                None => self.losses.push(loss),
+            }
+        }
+    }
 }
 
 mod tenant_name {
@@ -206,6 +251,19 @@ mod tenant_name {
     pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Tenant, D::Error> {
         let name = String::deserialize(deserializer)?;
         Tenant::new(&name).map_err(serde::de::Error::custom)
+    }
+}
+
+mod tenant_or_any {
+    use super::{Deserialize, Serialize, Tenant};
+
+    pub(super) fn serialize<S: serde::Serializer>(tenant: &Option<Tenant>, serializer: S) -> Result<S::Ok, S::Error> {
+        tenant.as_ref().map(Tenant::as_str).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Tenant>, D::Error> {
+        let name = Option::<String>::deserialize(deserializer)?;
+        name.map(|name| Tenant::new(&name).map_err(serde::de::Error::custom)).transpose()
     }
 }
 

@@ -8,6 +8,7 @@
 mod codec;
 mod entry;
 mod recover;
+mod relocate;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,14 +18,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-pub use entry::{BlockEntry, Manifest, StoredMatcher, Tombstone, block_id, file_name};
+pub use entry::{BlockEntry, Loss, Manifest, StoredMatcher, Tombstone, block_id, file_name};
 pub use recover::{Recovery, Source, Unreachable};
+pub use relocate::Misplaced;
 
 use crate::disk::Disk;
 use crate::files::FileStore;
 
 /// Name of the manifest in a bucket.
 pub const MIRROR_NAME: &str = "catalogue.json";
+/// The directory beside the manifest where blocks lie that are in no bucket, and where all of them are made.
+pub const BLOCKS_DIR: &str = "blocks";
 
 /// The catalogue of one store.
 #[derive(Debug)]
@@ -51,6 +55,10 @@ impl Places {
         self.path.with_extension("copy.json")
     }
 
+    fn local_blocks(&self) -> PathBuf {
+        self.path.with_file_name(BLOCKS_DIR)
+    }
+
     /// Returns once manifest and copy are durable. The copy goes first: so it never lacks what was committed, and where the
     /// manifest is damaged it stands in for it in every respect, deletions included. After an error either may be on disk,
     /// and either is fine.
@@ -65,8 +73,10 @@ impl Catalogue {
     /// Opens the catalogue at `path`, whose directory must exist, for blocks in `files`.
     ///
     /// A manifest that is damaged or gone is replaced by its copy, by the bucket's, or by what the block files say of
-    /// themselves (`read_entry` gives the entry in a file's metadata). Fails only where it cannot be known what counts: the
-    /// manifest was written by a newer version, or there is none here and the bucket does not answer.
+    /// themselves (`read_entry` gives the entry in a file's metadata). Listed blocks that lie beside the manifest move into a
+    /// bucket that is given instead. Fails only where it cannot be known what counts, or where blocks would be out of sight:
+    /// the manifest was written by a newer version, there is none here and the bucket does not answer, or the blocks lie
+    /// elsewhere ([`Misplaced`]).
     pub fn open(
         disk: Arc<dyn Disk>,
         path: &Path,

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use crate::catalogue::codec::{Decoded, decode, encode};
+use crate::catalogue::relocate::{self, Answer, Misplaced};
 use crate::catalogue::{BlockEntry, MIRROR_NAME, Manifest, Places, block_id};
 use crate::disk::Disk;
 use crate::files::FileStore;
@@ -42,6 +43,8 @@ pub struct Recovery {
     pub unreadable: Vec<String>,
     /// Files that no manifest listed and that were removed.
     pub removed: Vec<String>,
+    /// Blocks that moved from this disk into the bucket.
+    pub moved: usize,
     /// What went wrong and was got over, for the log.
     pub problems: Vec<String>,
 }
@@ -81,6 +84,7 @@ pub(super) fn recover(
         missing: Vec::new(),
         unreadable: Vec::new(),
         removed: Vec::new(),
+        moved: 0,
         problems: Vec::new(),
     };
     let main = load(places.disk.as_ref(), &places.path, &mut recovery.problems)?;
@@ -111,7 +115,14 @@ pub(super) fn recover(
         mirrored = Some(mirror.version);
         base = newest(base, mirror, places.files.as_ref())?;
     }
-    let listing = match listing {
+    let mut answer = Answer { has_mirror: mirrored.is_some(), listing };
+    let known = base.as_ref().map(|(_, manifest)| manifest);
+    recovery.moved = relocate::into_bucket(places, known, &mut answer)?;
+    if let Some(manifest) = known {
+        relocate::refuse_elsewhere(places, manifest, &answer)?;
+        mirrored = mirrored.or_else(|| answer.has_mirror.then_some(manifest.version));
+    }
+    let listing = match answer.listing {
         Ok(listing) => Some(listing),
         Err(error) if base.is_none() => {
             return Err(io::Error::new(error.kind(), Unreachable::new(&places.files.describe(), &error)));
@@ -142,6 +153,7 @@ pub(super) fn recover(
     if is_new_bucket {
         manifest.gone.clear();
     }
+    manifest.bucket = places.files.is_remote().then(|| places.files.describe());
     recovery.source = source.unwrap_or(if recovery.adopted.is_empty() { Source::Fresh } else { Source::Files });
     manifest.next_id = first_free_id(&manifest, listing.iter().flatten().map(|file| file.name.as_str()));
 
@@ -250,7 +262,7 @@ fn newest(
     if local.owner != mirror.owner {
         let place = files.describe();
         let text = format!("{place} holds the blocks of another Afferent: give each its own path in the bucket");
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        return Err(Misplaced::error(text));
     }
     if local.version >= mirror.version {
         return Ok(Some((source, local)));

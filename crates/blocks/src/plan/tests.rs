@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use model::{Tenant, TimeRange, Timestamp};
 use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::*;
 use crate::catalogue::BlockEntry;
@@ -274,6 +276,45 @@ proptest! {
             let mut read: BTreeMap<i64, u64> = BTreeMap::new();
             order.iter().flat_map(|(_, samples)| samples).for_each(|(t, flush)| { read.entry(*t).or_insert(*flush); });
             prop_assert_eq!(&read, &truth);
+        }
+    }
+}
+
+/// Flushes of two hours of samples, of which some writers lag: each flush reaches back by some of its neighbours' time.
+fn lagging_flushes(seed: u64, flushes: i64) -> Vec<Filled> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let lag = rng.random_range(0..flushes);
+    let begin = rng.random_range(0..2 * H);
+    (0..flushes)
+        .map(|i| {
+            let (start, end) = (begin + i * 2 * H / flushes, begin + (i + 1) * 2 * H / flushes - 1);
+            let mut times: Vec<i64> = (0..40).map(|k| start + (end - start) * k / 40).collect();
+            let back = rng.random_range(0..=lag.min(i));
+            times.extend((0..8).map(|k| start - back * 2 * H / flushes + k * 7 + i));
+            let id = i as u64 + 1;
+            let samples: BTreeMap<i64, u64> = times.into_iter().map(|t| (t, id)).collect();
+            let range = (*samples.first_key_value().unwrap().0, *samples.last_key_value().unwrap().0);
+            (block(id, 0, range.0, range.1, samples.len() as u64 * MIB), samples)
+        })
+        .collect()
+}
+
+#[test]
+fn what_lags_is_not_read_again_and_again() {
+    let newest = PlanOptions { windows_ms: vec![2 * H], ..options() };
+    for seed in 0..100 {
+        for flushes in [5, 20, 60] {
+            let mut blocks = lagging_flushes(seed, flushes);
+            let total: u64 = blocks.iter().map(|(entry, _)| entry.bytes).sum();
+            let (mut next_id, mut read) = (1000, 0);
+            loop {
+                let entries: Vec<BlockEntry> = blocks.iter().map(|(entry, _)| entry.clone()).collect();
+                let Some(job) = next_job(&entries, Timestamp(10 * H), &newest) else { break };
+                read += job.input_bytes;
+                merge_filled(&mut blocks, &job, &mut next_id);
+            }
+            assert!(2 * read <= 5 * total, "seed {seed}, {flushes} flushes: read {read} of {total}");
+            assert!(blocks.len() <= 6, "{}", blocks.len());
         }
     }
 }

@@ -9,7 +9,7 @@
 
 mod snapshot;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use model::{Matcher, Tenant, TimeRange, Timestamp};
 use parking_lot::{Mutex, RwLock};
 
-use crate::catalogue::{BlockEntry, Catalogue, Manifest, Recovery, StoredMatcher, Tombstone, block_id, file_name};
+use crate::catalogue::{
+    BLOCKS_DIR, BlockEntry, Catalogue, Loss, Manifest, Recovery, StoredMatcher, Tombstone, block_id, file_name,
+};
 use crate::disk::{Disk, ReadFile};
 use crate::files::FileStore;
 use crate::patience::Patience;
@@ -83,6 +85,15 @@ impl<B: OpenBlock> View<B> {
         closed.chain(&self.manifest.missing)
     }
 
+    /// What every answer about a tenant and a range lacks, in sentences for people: blocks that cannot be opened, and what is
+    /// lost.
+    pub fn gaps(&self, tenant: &Tenant, range: TimeRange) -> impl Iterator<Item = String> {
+        let closed = self.closed().filter(move |entry| entry.tenant == *tenant && entry.range.overlaps(&range));
+        let closed = closed
+            .map(|entry| format!("data is missing from the answer: block {} cannot be opened", entry.file_name()));
+        closed.chain(self.manifest.losses.iter().filter(move |loss| loss.concerns(tenant, range)).map(lost))
+    }
+
     /// Deletions that concern a block.
     pub fn graves_of<'v>(&'v self, block: &'v B) -> impl Iterator<Item = &'v Grave> {
         self.graves.iter().filter(|grave| grave.tombstone.concerns(block.entry()))
@@ -131,6 +142,19 @@ pub struct Shelf<B: OpenBlock> {
     leftovers: Mutex<Leftovers<B>>,
     /// Rows that could not be read and were left out.
     pub damaged_reads: AtomicU64,
+    /// Damage met by readers, by block.
+    damaged: Mutex<BTreeMap<u64, Damage>>,
+}
+
+/// What readers could not read of a block.
+#[derive(Debug)]
+struct Damage {
+    /// How often.
+    reads: u64,
+    /// How often when it was last logged.
+    logged: u64,
+    /// What to tell about it.
+    warning: String,
 }
 
 impl<B: OpenBlock> Shelf<B> {
@@ -142,7 +166,7 @@ impl<B: OpenBlock> Shelf<B> {
         files: Arc<dyn FileStore>,
         shared: Arc<B::Shared>,
     ) -> io::Result<(Shelf<B>, Recovery)> {
-        let scratch = dir.join("blocks");
+        let scratch = dir.join(BLOCKS_DIR);
         disk.create_dir_all(&scratch)?;
         for name in disk.list(&scratch)?.iter().filter(|name| name.ends_with(UNFINISHED)) {
             if let Err(error) = disk.remove(&scratch.join(name)) {
@@ -176,6 +200,7 @@ impl<B: OpenBlock> Shelf<B> {
             view: RwLock::new(Arc::new(view)),
             leftovers: Mutex::new(leftovers),
             damaged_reads: AtomicU64::new(0),
+            damaged: Mutex::default(),
         };
         Ok((shelf, recovery))
     }
@@ -296,6 +321,7 @@ impl<B: OpenBlock> Shelf<B> {
         if !leftovers.patience.is_over() {
             return;
         }
+        self.report_damage();
         if self.catalogue.mirror_is_behind()
             && let Err(error) = self.catalogue.mirror()
         {
@@ -367,13 +393,53 @@ impl<B: OpenBlock> Shelf<B> {
         })
     }
 
-    /// Notes a row or a block that cannot be read; answers what to tell about it.
+    /// Notes a row or a block that cannot be read; answers what to tell about it. Each block is logged once, and again by
+    /// [`Shelf::sweep`] when twice as much of it could not be read.
     pub fn note_damage(&self, block: &B, error: &io::Error) -> String {
         self.damaged_reads.fetch_add(1, Ordering::Relaxed);
         let name = block.entry().file_name();
-        tracing::error!(name, %error, "a block cannot be read");
-        format!("data is missing from the answer: block {name} cannot be read: {error}")
+        let warning = format!("data is missing from the answer: block {name} cannot be read: {error}");
+        let mut damaged = self.damaged.lock();
+        let damage = damaged.entry(block.entry().id).or_insert_with(|| {
+            tracing::error!(name, %error, "a block cannot be read");
+            Damage { reads: 0, logged: 1, warning: warning.clone() }
+        });
+        damage.reads += 1;
+        warning
     }
+
+    fn report_damage(&self) {
+        let view = self.view();
+        let mut damaged = self.damaged.lock();
+        damaged.retain(|id, _| view.manifest.block(*id).is_some());
+        for (id, damage) in damaged.iter_mut().filter(|(_, damage)| damage.reads >= 2 * damage.logged) {
+            damage.logged = damage.reads;
+            let name = crate::catalogue::file_name(*id);
+            tracing::error!(name, reads = damage.reads, "rows of a block cannot be read");
+        }
+    }
+
+    /// What to tell about blocks of a tenant and a range that readers have found damaged so far.
+    pub fn met_damage(&self, tenant: &Tenant, range: TimeRange) -> Vec<String> {
+        let damaged = self.damaged.lock();
+        if damaged.is_empty() {
+            return Vec::new();
+        }
+        let view = self.view();
+        view.of(tenant, range).filter_map(|block| Some(damaged.get(&block.entry().id)?.warning.clone())).collect()
+    }
+}
+
+/// A loss in a sentence.
+fn lost(loss: &Loss) -> String {
+    let time =
+        |t: Timestamp| chrono::DateTime::from_timestamp_millis(t.ms()).map(|t| t.format("%F %T UTC").to_string());
+    let span = match (time(loss.range.start), time(loss.range.end)) {
+        (Some(start), Some(end)) => format!("between {start} and {end}"),
+        (None, Some(end)) => format!("before {end}"),
+        _ => "at some time".to_owned(),
+    };
+    format!("data {span} may be missing from the answer: {}", loss.what)
 }
 
 fn view<B: OpenBlock>(mut blocks: Vec<Arc<B>>, manifest: Arc<Manifest>) -> View<B> {

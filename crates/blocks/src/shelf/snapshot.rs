@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::catalogue::{BlockEntry, Catalogue};
+use crate::catalogue::{BlockEntry, Catalogue, Loss};
 use crate::files::LocalFiles;
 use crate::shelf::{OpenBlock, Shelf};
 
@@ -27,6 +27,10 @@ pub fn snapshot<B: OpenBlock>(shelf: &Shelf<B>, dir: &Path) -> io::Result<()> {
     let of_name = |name: &str| entries.get(name).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
     let files = Arc::new(LocalFiles::new(disk.clone(), &blocks)?);
     let (catalogue, _) = Catalogue::open(disk.clone(), &dir.join("catalogue.json"), files, &of_name)?;
-    catalogue.commit(|manifest| manifest.tombstones = view.manifest.tombstones.clone())?;
+    catalogue.commit(|manifest| {
+        manifest.tombstones = view.manifest.tombstones.clone();
+        // Files that were put aside stay where they are.
+        manifest.losses = view.manifest.losses.iter().map(|loss| Loss { file: None, ..loss.clone() }).collect();
+    })?;
     disk.sync_dir(dir)
 }

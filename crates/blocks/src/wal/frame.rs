@@ -1,9 +1,12 @@
 //! The bytes of a segment: a header, then records framed by marker, length and CRC.
 //!
 //! ```text
-//! segment  "AFFWAL\r\n"  version u32  number u64  crc32 u32        (little endian, 24 bytes)
-//! record   marker u32  length u32  crc32 u32  payload              (crc over length and payload)
+//! segment  "AFFWAL\r\n"  version u32  number u48  back u16  crc32 u32   (little endian, 24 bytes)
+//! record   marker u32  length u32  crc32 u32  payload                  (crc over length and payload)
 //! ```
+//!
+//! `back` says how far below its own number that of the segment before it is, so that a segment that is gone is noticed:
+//! numbers alone may skip some. 0 where there was none, and in segments from before this was written down.
 //!
 //! The marker makes it cheap to find the next good record after a damaged one. It is not valid UTF-8, so label text cannot
 //! contain it.
@@ -67,12 +70,14 @@ fn record_crc(length: u32, payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The header of segment `number`.
-pub(super) fn segment_header(number: u64) -> [u8; HEADER] {
+/// The header of segment `number`, which comes after segment `before`.
+pub(super) fn segment_header(number: u64, before: Option<u64>) -> [u8; HEADER] {
+    let back = before.and_then(|before| u16::try_from(number.checked_sub(before)?).ok()).unwrap_or(0);
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[12..20].copy_from_slice(&number.to_le_bytes());
+    header[12..18].copy_from_slice(&number.to_le_bytes()[..6]);
+    header[18..20].copy_from_slice(&back.to_le_bytes());
     let crc = crc32fast::hash(&header[..20]);
     header[20..].copy_from_slice(&crc.to_le_bytes());
     header
@@ -81,8 +86,8 @@ pub(super) fn segment_header(number: u64) -> [u8; HEADER] {
 /// What a segment's first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderState {
-    /// A segment that we can read.
-    Good,
+    /// A segment that we can read, and how far back the one before it is; 0 where it does not say.
+    Good(u16),
     /// Written by a version we do not know.
     Foreign(u32),
     /// Shorter than a header.
@@ -100,7 +105,7 @@ pub(super) fn read_header(bytes: &[u8]) -> HeaderState {
         return HeaderState::Damaged;
     }
     match u32_at(bytes, 8) {
-        VERSION => HeaderState::Good,
+        VERSION => HeaderState::Good(u16::from_le_bytes([bytes[18], bytes[19]])),
         other => HeaderState::Foreign(other),
     }
 }

@@ -156,7 +156,8 @@ impl Wal {
     /// the order of writing, and begins a new segment.
     ///
     /// `visit` answers the numbers of the records that it cannot read, each once; they are counted as damaged. A torn tail is
-    /// cut, damaged places are skipped, unreadable files are renamed to `.quarantine`: none of it is an error.
+    /// cut, damaged places are skipped, unreadable files are renamed to `.quarantine`, segments that are gone are named: none
+    /// of it is an error.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -165,7 +166,7 @@ impl Wal {
         visit: &mut dyn FnMut(&[&[u8]]) -> Vec<usize>,
     ) -> Result<(Wal, WalRecovery), WalError> {
         let (recovery, disk_bytes) = replay::replay(&*disk, dir, keep_from, visit)?;
-        let wal = Wal::start(disk, dir, options, recovery.next_segment, disk_bytes)?;
+        let wal = Wal::start(disk, dir, options, (recovery.next_segment, recovery.last_segment), disk_bytes)?;
         Ok((wal, recovery))
     }
 
@@ -173,7 +174,7 @@ impl Wal {
         disk: Arc<dyn Disk>,
         dir: &Path,
         options: WalOptions,
-        next_segment: u64,
+        (next_segment, last_segment): (u64, Option<u64>),
         disk_bytes: u64,
     ) -> Result<Wal, WalError> {
         let shared = Arc::new(Shared {
@@ -191,7 +192,7 @@ impl Wal {
             counters: WalCounters::default(),
         });
         shared.counters.disk_bytes.store(disk_bytes, Ordering::Relaxed);
-        let writer = writer::Writer::new(shared.clone(), next_segment);
+        let writer = writer::Writer::new(shared.clone(), next_segment, last_segment);
         let thread =
             std::thread::Builder::new().name("wal-writer".into()).spawn(move || writer.run()).map_err(|source| {
                 WalError::Io { action: "start the writer of", path: dir.display().to_string(), source }
@@ -209,7 +210,8 @@ impl Wal {
             let file = disk.open(&dir.join(replay::segment_name(*number))).map_err(fail("open a segment of"))?;
             disk_bytes += file.len().map_err(fail("measure a segment of"))?;
         }
-        Wal::start(disk, dir, options, numbers.last().copied().unwrap_or(0) + 1, disk_bytes)
+        let last = numbers.last().copied();
+        Wal::start(disk, dir, options, (last.unwrap_or(0) + 1, last), disk_bytes)
     }
 
     /// The present epoch: definitions logged in an earlier one may be lost.

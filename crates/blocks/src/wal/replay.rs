@@ -1,5 +1,6 @@
 //! Reading a log back after a stop of any kind.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -24,8 +25,12 @@ pub struct WalRecovery {
     pub damaged_bytes: u64,
     /// Files renamed to `.quarantine`.
     pub quarantined: Vec<String>,
+    /// Segments from `keep_from` on that others come after, and that are not there.
+    pub missing: Vec<u64>,
     /// Number of the segment that comes next.
     pub next_segment: u64,
+    /// Number of the last one that holds something.
+    pub last_segment: Option<u64>,
 }
 
 const SUFFIX: &str = ".wal";
@@ -49,7 +54,9 @@ pub(super) fn replay(
     let fail = |action| move |source| WalError::Io { action, path: dir.display().to_string(), source };
     disk.create_dir_all(dir).map_err(fail("create"))?;
     let names = disk.list(dir).map_err(fail("list"))?;
-    let highest = names.iter().filter_map(|n| segment_number(n.strip_suffix(QUARANTINE).unwrap_or(n))).max();
+    let known: BTreeSet<u64> =
+        names.iter().filter_map(|n| segment_number(n.strip_suffix(QUARANTINE).unwrap_or(n))).collect();
+    let highest = known.last().copied();
     let mut recovery = WalRecovery { next_segment: highest.unwrap_or(0).max(keep_from) + 1, ..WalRecovery::default() };
     let mut numbers: Vec<u64> = names.iter().filter_map(|n| segment_number(n)).collect();
     numbers.sort_unstable();
@@ -65,8 +72,18 @@ pub(super) fn replay(
             continue;
         }
         match read_segment(disk, &path, last == Some(number), &mut recovery, visit) {
-            Ok(kept) => disk_bytes += kept,
+            Ok(None) => {}
+            Ok(Some(Kept { bytes, back })) => {
+                disk_bytes += bytes;
+                // One without a record may be the rest of a beginning that failed, and be gone after a crash.
+                if bytes > HEADER as u64 {
+                    recovery.last_segment = Some(number);
+                }
+                let before = number.checked_sub(back.into()).filter(|before| *before < number);
+                recovery.missing.extend(before.filter(|before| *before >= keep_from && !known.contains(before)));
+            }
             Err(error) => {
+                recovery.last_segment = Some(number);
                 tracing::error!(path = %path.display(), %error, "log segment set aside");
                 quarantine(disk, &path, &mut recovery);
             }
@@ -75,21 +92,30 @@ pub(super) fn replay(
     Ok((recovery, disk_bytes))
 }
 
+/// What stays of a segment.
+struct Kept {
+    bytes: u64,
+    /// How far back the segment before it is; 0 where that is not known.
+    back: u16,
+}
+
+/// `None` where nothing of the segment stays.
 fn read_segment(
     disk: &dyn Disk,
     path: &Path,
     is_last: bool,
     recovery: &mut WalRecovery,
     visit: &mut dyn FnMut(&[&[u8]]) -> Vec<usize>,
-) -> io::Result<u64> {
+) -> io::Result<Option<Kept>> {
     let bytes = disk.read(path)?;
+    let mut back = 0;
     match read_header(&bytes) {
-        HeaderState::Good => {}
+        HeaderState::Good(distance) => back = distance,
         HeaderState::Short => {
             // Nothing can have been acknowledged in a segment whose header was not written.
             recovery.torn_bytes += bytes.len() as u64;
             disk.remove(path)?;
-            return Ok(0);
+            return Ok(None);
         }
         HeaderState::Foreign(version) => {
             return Err(io::Error::other(format!("it has format version {version}, which this program cannot read")));
@@ -129,7 +155,7 @@ fn read_segment(
     if good_until < bytes.len() {
         disk.truncate(path, good_until as u64)?;
     }
-    Ok(good_until as u64)
+    Ok(Some(Kept { bytes: good_until as u64, back }))
 }
 
 fn quarantine(disk: &dyn Disk, path: &Path, recovery: &mut WalRecovery) {

@@ -90,7 +90,7 @@ fn a_segment_of_a_later_version_is_set_aside() {
     let (wal, _, _) = open(&disk, options(), 0);
     wait(submit(&wal, "ours")).unwrap();
     drop(wal);
-    let mut header = frame::segment_header(9);
+    let mut header = frame::segment_header(9, None);
     header[8] = 99;
     let crc = crc32fast::hash(&header[..20]);
     header[20..].copy_from_slice(&crc.to_le_bytes());
@@ -132,7 +132,7 @@ fn damaged_segments_are_harmless() {
     let mut random = StdRng::seed_from_u64(11);
     for round in 0..2000_u64 {
         let disk = FaultyDisk::new(round);
-        let mut bytes = frame::segment_header(1).to_vec();
+        let mut bytes = frame::segment_header(1, None).to_vec();
         for _ in 0..random.random_range(0..20) {
             let mut record = Record::new();
             let length = random.random_range(0..60);
@@ -161,4 +161,35 @@ fn damaged_segments_are_harmless() {
             assert_eq!(found.last().map(String::as_str), Some("the last record"), "round {round}");
         }
     }
+}
+
+#[test]
+fn a_segment_that_is_gone_is_named_and_nothing_else() {
+    let small = WalOptions { segment_bytes: 30, ..options() };
+    let disk = FaultyDisk::new(1);
+    let write = |keep_from, count: usize| {
+        let (wal, recovery, found) = open(&disk, small, keep_from);
+        (0..count).for_each(|i| wait(submit(&wal, &format!("record {i}"))).unwrap());
+        (recovery, found)
+    };
+    // Numbers are skipped where a start writes nothing, where a flush has taken all, and where a segment cannot be begun.
+    write(0, 2);
+    write(0, 0);
+    assert_eq!(write(7, 2).0.missing, [0; 0]);
+    let (wal, recovery, _) = open(&disk, small, 7);
+    assert_eq!(recovery.missing, [0; 0]);
+    disk.set_rates(FaultRates { failed_sync: 1000, ..FaultRates::default() });
+    assert!(wait(submit(&wal, "lost")).is_err());
+    disk.set_rates(FaultRates::default());
+    wait(submit(&wal, "good")).unwrap();
+    drop(wal);
+    let (recovery, found) = write(7, 1);
+    assert_eq!((recovery.missing, found.len()), (Vec::new(), 3));
+
+    let numbers = segments(&disk, Path::new(DIR)).unwrap();
+    assert!(numbers.windows(2).any(|pair| pair[1] > pair[0] + 1), "{numbers:?}");
+    let gone = numbers[1];
+    disk.remove(&Path::new(DIR).join(replay::segment_name(gone))).unwrap();
+    assert_eq!(open(&disk, small, numbers[0]).1.missing, [gone]);
+    assert_eq!(open(&disk, small, gone + 1).1.missing, [0; 0], "what was flushed is not missed");
 }

@@ -22,6 +22,8 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     segment: Option<Segment>,
     next_number: u64,
+    /// The segment that was written last, here or before this start.
+    last_number: Option<u64>,
     /// Since when bytes wait for a sync ([`SyncMode::Interval`] only).
     dirty_since: Option<Instant>,
 }
@@ -35,8 +37,8 @@ struct Work {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, next_number: u64) -> Self {
-        Writer { shared, segment: None, next_number, dirty_since: None }
+    pub(super) fn new(shared: Arc<Shared>, next_number: u64, last_number: Option<u64>) -> Self {
+        Writer { shared, segment: None, next_number, last_number, dirty_since: None }
     }
 
     pub(super) fn run(mut self) {
@@ -129,7 +131,7 @@ impl Writer {
         let shared = &self.shared;
         let path = shared.dir.join(segment_name(number));
         let mut file = shared.disk.create(&path)?;
-        let begun = file.write_all(&segment_header(number)).and_then(|()| file.sync());
+        let begun = file.write_all(&segment_header(number, self.last_number)).and_then(|()| file.sync());
         if let Err(error) = begun.and_then(|()| shared.disk.sync_dir(&shared.dir)) {
             // A full disk would collect one for each attempt. What cannot be removed is an empty segment to a reader.
             let _ = shared.disk.remove(&path);
@@ -138,6 +140,7 @@ impl Writer {
         WalCounters::add(&shared.counters.disk_bytes, HEADER as u64);
         shared.counters.segment.store(number, Ordering::Relaxed);
         self.segment = Some(Segment { number, file, length: HEADER as u64 });
+        self.last_number = Some(number);
         Ok(())
     }
 

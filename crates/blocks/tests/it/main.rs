@@ -4,5 +4,6 @@
 
 mod buckets;
 mod catalogue;
+mod relocating;
 mod s3;
 mod shelf;

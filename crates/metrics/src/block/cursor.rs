@@ -65,6 +65,11 @@ impl Cursor {
         Ok(true)
     }
 
+    /// The row that was given or passed over last.
+    pub(crate) fn passed(&self) -> Option<u32> {
+        self.next.checked_sub(1)
+    }
+
     fn look_up(&mut self, rows: std::ops::Range<u32>) -> io::Result<()> {
         self.hashes.clear();
         let first = rows.start;

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blocks::catalogue::BlockEntry;
+use blocks::catalogue::{BlockEntry, Loss};
 use blocks::plan::{Job, OutputWindow};
 use model::{SampleBuffer, Tenant, Timestamp};
 
 use super::downsample::downsample;
-use super::merge_rows::{MergedRows, MergedSeries};
+use super::merge_rows::{Damage, MergedRows, MergedSeries};
 use super::rules::{Rules, Treatment};
 use crate::block::{Block, BlockWriter, WriterOptions, order};
+use crate::losses::QUARANTINE;
 use crate::shelf::{Shelf, View};
 
 /// What a job did.
@@ -82,18 +83,20 @@ pub(super) fn run(bench: &Bench<'_>, job: &Job) -> io::Result<Done> {
     let first = inputs.first().map_or(0, |block| block.entry().written().0);
     let outputs: Vec<Output> = outputs.into_iter().map(|output| output.standing_at(first)).collect();
     let (written, damaged) = write(bench, &inputs, &view, outputs, &job.inputs)?;
-    for (block, rows) in &damaged {
-        done.damaged_rows += rows;
-        if let Err(error) = set_aside(bench, block.entry()) {
+    let mut losses = Vec::with_capacity(damaged.len());
+    for (block, damage) in &damaged {
+        done.damaged_rows += damage.rows;
+        if let Err(error) = set_aside(bench, block.entry(), damage.rows) {
             bench.shelf.discard(&written);
             return Err(error);
         }
+        losses.push(loss(block.entry(), damage, bench.now));
     }
     done.outputs = written.len() as u64;
     done.samples_out = written.iter().map(|entry| entry.samples).sum();
     done.bytes_out = written.iter().map(|entry| entry.bytes).sum();
     drop((view, inputs, damaged));
-    bench.shelf.commit(written, &job.inputs, |_| ())?;
+    bench.shelf.commit(written, &job.inputs, |manifest| manifest.lose(losses))?;
     Ok(done)
 }
 
@@ -132,7 +135,7 @@ fn abandon(outputs: impl IntoIterator<Item = Output>) {
     outputs.into_iter().for_each(|output| output.writer.abandon());
 }
 
-type Written = (Vec<BlockEntry>, Vec<(Arc<Block>, u64)>);
+type Written = (Vec<BlockEntry>, Vec<(Arc<Block>, Damage)>);
 
 /// Merges the inputs into the outputs and finishes those that got something.
 fn write(
@@ -175,7 +178,7 @@ fn fill(
     inputs: &[Arc<Block>],
     view: &View,
     outputs: &mut [Output],
-) -> io::Result<Vec<(Arc<Block>, u64)>> {
+) -> io::Result<Vec<(Arc<Block>, Damage)>> {
     let mut rows = MergedRows::new(inputs, view)?;
     let mut series = MergedSeries::default();
     let mut scratch = SampleBuffer::default();
@@ -252,15 +255,29 @@ fn put(
 }
 
 /// Gives a damaged file a second name in the quarantine, where it stays when the block goes.
-fn set_aside(bench: &Bench<'_>, entry: &BlockEntry) -> io::Result<()> {
+fn set_aside(bench: &Bench<'_>, entry: &BlockEntry, rows: u64) -> io::Result<()> {
     let name = entry.file_name();
     bench.shelf.disk().create_dir_all(bench.quarantine)?;
     match bench.shelf.files().copy_out(&name, &bench.quarantine.join(&name)) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => {
-            tracing::error!(name, directory = %bench.quarantine.display(), "a damaged block was set aside");
+            tracing::error!(name, rows, directory = %bench.quarantine.display(), "a damaged block was set aside");
             Ok(())
         }
+    }
+}
+
+/// What queries are told from now on about the rows of a damaged block.
+fn loss(entry: &BlockEntry, damage: &Damage, now: Timestamp) -> Loss {
+    let name = entry.file_name();
+    let Damage { rows, range } = *damage;
+    Loss {
+        tenant: Some(entry.tenant.clone()),
+        range,
+        what: format!("block {name} was damaged"),
+        file: Some(format!("{QUARANTINE}/{name}")),
+        rows,
+        noticed_ms: now.ms(),
     }
 }
 

@@ -20,7 +20,15 @@ struct Input {
     row: CursorRow,
     has_row: bool,
     deleted: Vec<(Vec<Matcher>, TimeRange)>,
-    damaged_rows: u64,
+    damaged: Option<Damage>,
+}
+
+/// What of a block could not be read.
+#[derive(Clone, Debug)]
+pub(super) struct Damage {
+    pub(super) rows: u64,
+    /// Their samples lay within, as far as it is known.
+    pub(super) range: TimeRange,
 }
 
 /// A series with everything that the inputs hold of it.
@@ -51,13 +59,14 @@ impl MergedRows {
                 row: CursorRow::default(),
                 has_row: false,
                 deleted,
-                damaged_rows: 0,
+                damaged: None,
             };
             match block.rows() {
                 Ok(_) => input.advance()?,
                 Err(error) if is_damage(&error) => {
                     tracing::error!(name = block.entry().file_name(), %error, "a whole block cannot be read");
-                    input.damaged_rows = block.entry().rows.max(1);
+                    let entry = block.entry();
+                    input.damaged = Some(Damage { rows: entry.rows.max(1), range: entry.range });
                 }
                 Err(error) => return Err(error),
             }
@@ -100,10 +109,9 @@ impl MergedRows {
         smallest
     }
 
-    /// Blocks with rows that could not be read, and how many.
-    pub(super) fn damaged(&self) -> Vec<(Arc<Block>, u64)> {
-        let damaged = self.inputs.iter().filter(|input| input.damaged_rows > 0);
-        damaged.map(|input| (input.block.clone(), input.damaged_rows)).collect()
+    /// Blocks with rows that could not be read.
+    pub(super) fn damaged(&self) -> Vec<(Arc<Block>, Damage)> {
+        self.inputs.iter().filter_map(|input| Some((input.block.clone(), input.damaged.clone()?))).collect()
     }
 }
 
@@ -117,10 +125,20 @@ impl Input {
                     return Ok(());
                 }
                 Err(error) if is_damage(&error) => {
-                    self.damaged_rows += 1;
-                    let name = self.block.entry().file_name();
-                    if self.damaged_rows == 1 {
-                        tracing::error!(name, %error, "a row cannot be read and is left out; the file will be set aside");
+                    let entry = self.block.entry();
+                    let row = self.cursor.passed();
+                    let range = row.and_then(|row| self.block.times(row).ok()).unwrap_or(entry.range);
+                    match &mut self.damaged {
+                        Some(damage) => {
+                            damage.rows += 1;
+                            let (start, end) = (damage.range.start.min(range.start), damage.range.end.max(range.end));
+                            damage.range = TimeRange { start, end };
+                        }
+                        None => {
+                            self.damaged = Some(Damage { rows: 1, range });
+                            let name = entry.file_name();
+                            tracing::error!(name, %error, "a row cannot be read and is left out; the file will be set aside");
+                        }
                     }
                 }
                 Err(error) => return Err(error),

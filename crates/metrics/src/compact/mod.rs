@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use blocks::catalogue::BlockEntry;
+use blocks::catalogue::{BlockEntry, Loss};
 use blocks::plan::{PlanOptions, Retention, expired, next_job_without};
 use model::{Clock, Matcher, TimeRange, Timestamp};
 use parking_lot::Mutex;
@@ -126,6 +126,11 @@ impl Compactor {
     /// Does what is due first; `false` where nothing is.
     pub(crate) fn run_one(&self) -> io::Result<bool> {
         let _busy = self.busy.lock();
+        self.run_first()
+    }
+
+    /// The same for a caller that keeps others from it.
+    fn run_first(&self) -> io::Result<bool> {
         let now = self.clock.now();
         self.drop_expired(now)?;
         let view = self.shelf.view();
@@ -146,14 +151,21 @@ impl Compactor {
         }
     }
 
-    /// Merges what can be merged now, as if the newest windows were over; they grow by another merge when they are.
+    /// Does everything that is due, and then merges the newest windows as if they were over; they grow by another merge when
+    /// they are.
     pub(crate) fn merge_now(&self) -> io::Result<()> {
         let _busy = self.busy.lock();
         let windows_ms = vec![self.options.plan.windows_ms[0]];
-        let plan = PlanOptions { windows_ms, ..self.options.plan.clone() };
-        let now = self.clock.now();
-        let later = now.plus_ms(2 * plan.windows_ms[0]).plus_ms(plan.close_after_ms);
-        while let Some(job) = next_job_without(&readable(&self.shelf.view()), &self.held.ids(), later, &plan) {
+        let newest = PlanOptions { windows_ms, ..self.options.plan.clone() };
+        while !self.closing.load(Ordering::Relaxed) {
+            if self.run_first()? {
+                continue;
+            }
+            let now = self.clock.now();
+            let later = now.plus_ms(2 * newest.windows_ms[0]).plus_ms(newest.close_after_ms);
+            let Some(job) = next_job_without(&readable(&self.shelf.view()), &self.held.ids(), later, &newest) else {
+                break;
+            };
             self.run(&job, now)?;
         }
         self.shelf.sweep();
@@ -205,12 +217,17 @@ impl Compactor {
         let time_ms = Some(self.options.rules.longest_ms());
         let by_time = expired(&view.manifest.blocks, now, &Retention { time_ms, bytes: None });
         let all = self.expired(&view.manifest.blocks, now);
+        // What would be gone by now was not lost.
+        let is_kept = |loss: &Loss| loss.range.end >= now.plus_ms(self.options.rules.longest_ms().saturating_neg());
+        let all_losses_stay = view.manifest.losses.iter().all(is_kept);
         drop(view);
-        if all.is_empty() {
+        if all.is_empty() && all_losses_stay {
             return Ok(());
         }
-        tracing::info!(blocks = all.len(), by_time = by_time.len(), "blocks past their retention are dropped");
-        self.shelf.commit(Vec::new(), &all, |_| ())?;
+        if !all.is_empty() {
+            tracing::info!(blocks = all.len(), by_time = by_time.len(), "blocks past their retention are dropped");
+        }
+        self.shelf.commit(Vec::new(), &all, |manifest| manifest.losses.retain(is_kept))?;
         self.counters.expired_by_time.fetch_add(by_time.len() as u64, Ordering::Relaxed);
         self.counters.expired_by_size.fetch_add((all.len() - by_time.len()) as u64, Ordering::Relaxed);
         Ok(())

@@ -85,14 +85,6 @@ pub(super) fn in_blocks(
     Ok(found)
 }
 
-/// Says which blocks that may have samples in the range cannot be looked at.
-pub(super) fn note_closed(reader: &Reader, tenant: &Tenant, range: TimeRange) {
-    for entry in reader.view.closed().filter(|entry| entry.tenant == *tenant && entry.range.overlaps(&range)) {
-        let name = entry.file_name();
-        reader.warnings.lock().insert(format!("data is missing from the answer: block {name} cannot be opened"));
-    }
-}
-
 /// `None` where the block is damaged.
 pub(super) fn in_block(
     reader: &Reader,

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use model::{
-    Footprint, Held, Labels, Projection, Reservation, SampleBuffer, SelectRequest, SeriesSet, SourceError, TimeRange,
-    Timestamp,
+    Footprint, Held, Labels, Projection, Reservation, SampleBuffer, SelectRequest, SeriesSet, SourceError, Tenant,
+    TimeRange, Timestamp,
 };
 use parking_lot::Mutex;
 
@@ -117,6 +117,8 @@ struct Selection {
     /// Of those that are not in the head.
     labels: Vec<Labels>,
     wanted: Wanted,
+    tenant: Tenant,
+    range: TimeRange,
     /// Blocks of the tenant, whatever their time.
     blocks_of_tenant: u64,
     /// Where memory for reading is asked for.
@@ -134,15 +136,25 @@ pub(crate) fn select(reader: Reader, request: &SelectRequest<'_>) -> Result<Box<
     let mut held = Held::of(request.memory);
     let head = found::in_head(&reader, &sets, request.range, &mut held)?;
     let blocks = found::in_blocks(&reader, request.tenant, &sets, request.range, &mut held)?;
-    found::note_closed(&reader, request.tenant, request.range);
     let wanted = Wanted::new(reader.head.as_ref(), request.projection);
     let mut joined = join::join(&reader, &blocks, head)?;
     held.add(joined.entries.len() * ENTRY_BYTES)?;
     let labels = labels::read(&reader, &blocks, &mut joined, request.projection, &mut held)?;
     let Joined { entries, sources } = joined;
     let blocks_of_tenant = reader.view.count_of(request.tenant);
-    let memory = request.memory.cloned();
-    Ok(Box::new(Selection { reader, blocks, entries, sources, labels, wanted, blocks_of_tenant, memory, _held: held }))
+    Ok(Box::new(Selection {
+        reader,
+        blocks,
+        entries,
+        sources,
+        labels,
+        wanted,
+        tenant: request.tenant.clone(),
+        range: request.range,
+        blocks_of_tenant,
+        memory: request.memory.cloned(),
+        _held: held,
+    }))
 }
 
 impl Selection {
@@ -230,7 +242,8 @@ impl SeriesSet for Selection {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.reader.warnings.lock().iter().cloned().collect()
+        let met = self.reader.warnings.lock().clone();
+        met.into_iter().chain(self.reader.view.gaps(&self.tenant, self.range)).collect()
     }
 
     fn footprint(&self) -> Footprint {

@@ -58,6 +58,12 @@ impl SeriesSource for Store {
         within.map(|entry| entry.resolution_ms).max().unwrap_or(0)
     }
 
+    fn missing(&self, tenant: &Tenant, range: TimeRange) -> Vec<String> {
+        let mut missing = self.shelf.met_damage(tenant, range);
+        missing.extend(self.shelf.view().gaps(tenant, range));
+        missing
+    }
+
     fn select(&self, request: &SelectRequest<'_>) -> Result<Box<dyn SeriesSet>, SourceError> {
         select::select(self.reader(request.tenant), request)
     }

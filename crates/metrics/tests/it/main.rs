@@ -12,6 +12,8 @@ mod flushing;
 mod held;
 mod importing;
 mod kill;
+mod losses;
+mod merging;
 mod outage;
 mod readers;
 mod restarts;
