@@ -37,11 +37,13 @@ pub(crate) enum Command {
     Query(QueryLanguage),
     /// Say how a running server is doing. Exit status 1 if it cannot be reached or is not ready.
     Status(StatusArgs),
-    /// Take over data from other systems into a data directory that no server uses. All of it counts at the end, or
-    /// nothing. Samples that are there already stay as they are. The server drops what is older than its retention.
+    /// Take over data from other systems, into a data directory that no server uses or through a running server. In a data
+    /// directory all of it counts at the end, or nothing. Samples that are there already stay as they are. Exit status 1 if
+    /// something was damaged or refused; the rest is taken over. The server drops what is older than its retention.
     #[command(subcommand)]
     Import(ImportWhat),
-    /// Write samples of a data directory that no server uses to a file.
+    /// Write samples of a data directory that no server uses to a file. Exit status 1 if stored data was damaged; the rest
+    /// is written.
     Export(ExportArgs),
     /// Ship log lines to a server: files, containers, the journal, syslog, as a Promtail configuration says.
     Ship(ShipArgs),
@@ -73,6 +75,7 @@ pub(crate) struct ServeArgs {
     pub(crate) memory: Option<u64>,
 
     /// Bucket for finished blocks instead of the data directory: s3://bucket/path, gs://bucket/path, az://container/path.
+    /// Blocks that lie in the data directory move there at the start.
     /// Credentials come from the environment (AWS_*, GOOGLE_*, AZURE_*) or from the machine's identity.
     #[arg(long, value_name = "URL", env = "AFFERENT_BLOCKS")]
     pub(crate) blocks: Option<String>,

@@ -53,8 +53,8 @@ fn main() -> ExitCode {
             Command::Test(what) => in_the_background(move || test::run(&what)).await,
             Command::Query(QueryLanguage::Promql(args)) => query::run(&args).await.map(|()| true),
             Command::Status(args) => status::run(&args).await,
-            Command::Import(what) => in_the_background(move || import::run(&what)).await.map(|()| true),
-            Command::Export(args) => in_the_background(move || export::run(&args)).await.map(|()| true),
+            Command::Import(what) => in_the_background(move || import::run(&what)).await,
+            Command::Export(args) => in_the_background(move || export::run(&args)).await,
             Command::Ship(args) => ship::run(&args).await.map(|()| true),
             Command::Version => print_version().map(|()| true),
         }

@@ -12,11 +12,13 @@ mod forward;
 mod message;
 mod metrics;
 mod outbox;
+mod push;
 mod queue;
 mod send;
 mod senders;
 mod series;
 
 pub use forward::{Forwarding, KnownLabels};
+pub use push::{Push, Pushed};
 pub use senders::{MetadataSource, Senders, SendersOptions};
 pub use series::RemoteError;

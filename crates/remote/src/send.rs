@@ -19,9 +19,9 @@ use crate::series::Series;
 
 /// Of an answer that is an error, so much is read for the log.
 const MOST_ERROR_TEXT: u64 = 64 << 10;
-const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
-const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
-const WRITTEN: [&str; 3] = [
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
+pub(crate) const TENANT: HeaderName = HeaderName::from_static("x-scope-orgid");
+pub(crate) const WRITTEN: [&str; 3] = [
     "x-prometheus-remote-write-samples-written",
     "x-prometheus-remote-write-histograms-written",
     "x-prometheus-remote-write-exemplars-written",
@@ -232,7 +232,7 @@ impl Receiver {
     }
 }
 
-fn packed(message: &[u8]) -> Bytes {
+pub(crate) fn packed(message: &[u8]) -> Bytes {
     snap::raw::Encoder::new().compress_vec(message).expect("a request is far below snappy's 4 GiB").into()
 }
 

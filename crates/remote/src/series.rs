@@ -28,6 +28,17 @@ pub enum RemoteError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The address of a server is none.
+    #[error("{0:?} is not a URL")]
+    Address(String),
+    /// A server took nothing, however often it was asked.
+    #[error("the server at {address} takes no samples: {reason}")]
+    NotTaken {
+        /// Where it was asked.
+        address: String,
+        /// What it said last.
+        reason: String,
+    },
     /// The HTTP client cannot be made.
     #[error("remote_write to {name}: {reason}")]
     Client {

@@ -84,7 +84,8 @@ pub struct Piece {
     pub samples: SampleBuffer,
 }
 
-/// A walk over the series of a block. After an error it must not be asked again.
+/// A walk over the series of a block. An error tells of one chunk or one series that cannot be read; it is passed over, and
+/// the walk goes on behind it as far as that can be found.
 #[derive(Debug)]
 pub struct Series<'b> {
     block: &'b Block,
@@ -107,7 +108,17 @@ impl Series<'_> {
             let mut samples = SampleBuffer::default();
             let mut read = from;
             while read < entry.chunks.len() && weight(&samples) < PIECE {
-                self.read_chunk(&entry, entry.chunks[read], &mut samples)?;
+                let whole = samples.len();
+                if let Err(error) = self.read_chunk(&entry, entry.chunks[read], &mut samples) {
+                    if read > from {
+                        // What was read before it comes first; the chunk is met again then.
+                        samples.truncate(whole);
+                        break;
+                    }
+                    let error = error.of_series(&entry.labels);
+                    self.current = Some((entry, read + 1));
+                    return Err(error);
+                }
                 read += 1;
             }
             let deleted = self.block.tombstones.get(&entry.number);

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use model::Labels;
 use thiserror::Error;
 
 /// Why a block cannot be read.
@@ -40,6 +41,17 @@ impl TsdbError {
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> TsdbError {
         let path = path.to_owned();
         move |source| TsdbError::Io { path, source }
+    }
+
+    /// The same, with the series that it took samples from.
+    pub(crate) fn of_series(mut self, labels: &Labels) -> TsdbError {
+        match &mut self {
+            TsdbError::Damaged { reason, .. } | TsdbError::Unsupported { reason, .. } => {
+                reason.push_str(&format!(", in {labels}"));
+            }
+            TsdbError::Io { .. } => {}
+        }
+        self
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, reason: impl Into<String>) -> TsdbError {

@@ -96,7 +96,8 @@ impl Index {
         Ok(Index { file, symbols, next, end })
     }
 
-    /// The next series; `None` at the end.
+    /// The next series; `None` at the end. After an error it goes on behind the series that is damaged, or ends where that
+    /// cannot be found.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, TsdbError> {
         loop {
             // Zero bytes up to the next multiple.
@@ -108,6 +109,8 @@ impl Index {
             let available = head.len();
             let length = uvarint(|| bytes.u8());
             let prefix = (available - bytes.len()) as u64;
+            // Where the length is damaged nothing says where the next series begins.
+            self.next = self.end;
             let Ok(length) = length else {
                 return Err(self.file.damaged(start, "a series has no valid length"));
             };
@@ -116,11 +119,11 @@ impl Index {
                 continue;
             }
             let taken = self.file.get(start + prefix, length.saturating_add(CRC), "a series")?;
+            self.next = start + prefix + length + CRC;
             let (content, checksum) = taken.split_at(length as usize);
             if crc32c::crc32c(content).to_be_bytes() != checksum {
                 return Err(self.file.damaged(start, "the checksum of a series does not match"));
             }
-            self.next = start + prefix + length + CRC;
             return match entry(start, content, &self.symbols) {
                 Ok(entry) => Ok(Some(entry)),
                 Err(Short) => Err(self.file.damaged(start, "a series makes no sense")),

@@ -1,12 +1,13 @@
 //! `afferent export`: samples out of a data directory that no server uses, as Parquet or as OpenMetrics text.
 //!
 //! Metric by metric, so memory is bounded by the series of one metric and the samples of one series. OpenMetrics has no native
-//! histograms: they are left out there, and how many is said at the end.
+//! histograms: they are left out there, and how many is said at the end. So is what stored data is damaged.
 
 mod families;
 mod openmetrics;
 mod parquet;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use model::{
 
 use self::families::{Family, families};
 use crate::check::counted;
+use crate::import::parse_tenant;
 use crate::offline::{self, DataArgs};
 
 #[derive(Debug, Args)]
@@ -44,7 +46,11 @@ pub(crate) struct ExportArgs {
     #[arg(long, value_name = "FORMAT")]
     format: ExportFormat,
 
-    /// The file to write; replaced only when all is written.
+    /// Whose samples.
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = parse_tenant)]
+    tenant: Tenant,
+
+    /// The file to write; replaced only when all is written. Exit status 1 if stored data was damaged and is missing in it.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 }
@@ -68,8 +74,16 @@ trait Output {
     fn finish(self: Box<Self>) -> anyhow::Result<File>;
 }
 
-/// Writes the file.
-pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<()> {
+/// What was written.
+struct Written {
+    /// In a sentence without its end.
+    told: String,
+    /// What is missing, each once.
+    warnings: BTreeSet<String>,
+}
+
+/// Writes the file. What is damaged is named and left out, and then the answer is `false`.
+pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<bool> {
     let matchers = promql::parser::parse_metric_selector(&args.selector).map_err(|e| anyhow!("--match: {e}"))?;
     let time = |name, text: &Option<String>, default| match text {
         Some(text) => parse_time(text).map_err(|e| anyhow!("--{name}: {e}")),
@@ -91,15 +105,17 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<()> {
         ExportFormat::Parquet => Box::new(parquet::Parquet::new(file)?),
         ExportFormat::Openmetrics => Box::new(openmetrics::OpenMetrics::new(BufWriter::new(file))),
     };
-    let written = write_all(&offline.store, &matchers, range, output).and_then(|told| {
+    let written = write_all(&offline.store, &args.tenant, &matchers, range, output).and_then(|written| {
         std::fs::rename(&unfinished, &args.output)?;
-        Ok(told)
+        Ok(written)
     });
     match written {
-        Ok(told) => {
+        Ok(Written { told, warnings }) => {
+            let mut out = std::io::stderr().lock();
             // Nobody to tell is no reason to fail.
-            let _ = writeln!(std::io::stderr(), "{told}");
-            Ok(())
+            let _ = warnings.iter().try_for_each(|warning| writeln!(out, "incomplete: {warning}"));
+            let _ = writeln!(out, "{told}");
+            Ok(warnings.is_empty())
         }
         Err(error) => {
             let _ = std::fs::remove_file(&unfinished);
@@ -111,15 +127,17 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<()> {
 /// Writes what matches; answers what to tell about it.
 fn write_all(
     store: &metrics::Store,
+    tenant: &Tenant,
     matchers: &[Matcher],
     range: TimeRange,
     mut output: Box<dyn Output>,
-) -> anyhow::Result<String> {
-    let tenant = Tenant::default();
+) -> anyhow::Result<Written> {
     let sets = [matchers.to_vec()];
-    let request = LabelRequest { tenant: &tenant, matcher_sets: &sets, range, limit: 0, memory: None };
+    let request = LabelRequest { tenant, matcher_sets: &sets, range, limit: 0, memory: None };
     let names = store.label_values(METRIC_NAME, &request)?;
-    let metadata = store.metadata(&tenant, 0, None)?;
+    let metadata = store.metadata(tenant, 0, None)?;
+    // A copy with holes must not pass for a copy.
+    let mut warnings: BTreeSet<String> = store.missing(tenant, range).into_iter().collect();
     let (mut series, mut written, mut left_out) = (0, 0, 0);
     let (mut samples, mut floats) = (SampleBuffer::default(), SampleBuffer::default());
     for family in families(&names, metadata) {
@@ -127,13 +145,8 @@ fn write_all(
         for name in &family.metrics {
             let mut matchers = matchers.to_vec();
             matchers.push(Matcher::equal(METRIC_NAME, name));
-            let set = store.select(&SelectRequest {
-                tenant: &tenant,
-                matchers: &matchers,
-                range,
-                projection: None,
-                memory: None,
-            })?;
+            let set =
+                store.select(&SelectRequest { tenant, matchers: &matchers, range, projection: None, memory: None })?;
             let mut order: Vec<(Labels, usize)> = (0..set.len()).map(|at| (set.labels(at), at)).collect();
             order.sort();
             for (labels, at) in order {
@@ -149,10 +162,7 @@ fn write_all(
                 series += usize::from(!samples.is_empty());
                 written += output.write(&labels, &samples)?;
             }
-            // A copy with holes must not pass for a copy.
-            if let Some(warning) = set.warnings().into_iter().next() {
-                return Err(anyhow!(warning));
-            }
+            warnings.extend(set.warnings());
         }
     }
     output.finish()?.sync_all()?;
@@ -163,7 +173,7 @@ fn write_all(
             "; left out {histograms}, which OpenMetrics cannot hold: use --format parquet for them"
         ));
     }
-    Ok(told)
+    Ok(Written { told, warnings })
 }
 
 /// Seconds with milliseconds after the point.
