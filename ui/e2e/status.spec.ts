@@ -158,6 +158,26 @@ test('a store in trouble says so first', async ({ page }) => {
   await expect(page.getByRole('region', { name: 'Rejected samples' })).toContainText(/Too many series\s*12 k/);
 });
 
+test('what was lost is listed with its time and its file', async ({ page }) => {
+  const what = 'block 0000000000000007.parquet was damaged';
+  await page.route(STORE, async (route) => {
+    const answer = await (await route.fetch()).json();
+    expect(answer.data.damage.lossCount).toBe(0);
+    const loss = { tenant: 'default', minTime: 1_700_000_000_000, maxTime: 1_700_003_600_000, what, rows: 12 };
+    answer.data.damage.losses = [
+      { ...loss, file: 'quarantine/0000000000000007.parquet', noticedMs: 1_700_009_000_000 },
+    ];
+    answer.data.damage.lossCount = 1;
+    answer.data.damage.quarantinedFiles = 1;
+    return route.fulfill({ json: answer });
+  });
+  await page.goto('/status');
+  await expect(page.locator('.note-critical')).toContainText('1 span of time lost samples to damage');
+  const damage = page.getByRole('region', { name: 'Damage' });
+  await expect(damage).toContainText('1 file put aside');
+  await expect(damage.getByRole('row', { name: what })).toContainText('quarantine/0000000000000007.parquet');
+});
+
 test('without a server each part has a reason, a command, and a way back', async ({ page }) => {
   await page.route('**/api/afferent/v1/**', (route) => route.abort());
   for (const [tab, seen] of [

@@ -37,8 +37,10 @@ pub(crate) struct Reloader {
     pub(crate) log_house: Arc<LogHouse>,
     pub(crate) shipping: Arc<Shipping>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// What was in force last; also keeps two reloads from overlapping.
-    pub(crate) current: Mutex<PrometheusConfig>,
+    /// What the server was started with.
+    pub(crate) at_start: PrometheusConfig,
+    /// Keeps two reloads from overlapping.
+    pub(crate) busy: Mutex<()>,
 }
 
 impl Reloader {
@@ -72,10 +74,10 @@ impl Reloader {
         Ok(())
     }
 
-    /// Reads the file and puts it to work; says why where that fails, and then the old configuration stays in force.
-    /// Blocks the thread.
-    pub(crate) fn reload(&self) -> Result<(), String> {
-        let mut current = self.current.lock();
+    /// Reads the file and puts it to work; says why where that fails, and then the old configuration stays in force. Answers
+    /// what of it waits for a restart. Blocks the thread.
+    pub(crate) fn reload(&self) -> Result<Option<String>, String> {
+        let _busy = self.busy.lock();
         let file = self.file.display().to_string();
         let applied =
             crate::settings::load(&self.file, Some(self.address)).map_err(|e| e.to_string()).and_then(|loaded| {
@@ -103,12 +105,21 @@ impl Reloader {
             warn!(file, %warning, "configuration");
         }
         crate::settings::warn_of_idle_sections(&loaded.config);
-        if loaded.config.storage != current.storage || loaded.config.retention != current.retention {
-            warn!(file, "changes in the sections storage and retention take effect at the next start");
+        // Compared with what the server was started with: a change that was taken back waits for nothing.
+        let waiting = at_next_start(&self.at_start, &loaded.config);
+        if let Some(notice) = &waiting {
+            warn!(file, "{notice}");
         }
         let jobs = loaded.config.all_scrape_configs().count();
-        *current = loaded.config;
         info!(file, jobs, "configuration reloaded");
-        Ok(())
+        Ok(waiting)
     }
+}
+
+/// The sections that changed and are read at a start alone.
+fn at_next_start(at_start: &PrometheusConfig, now: &PrometheusConfig) -> Option<String> {
+    let sections = [("storage", at_start.storage != now.storage), ("retention", at_start.retention != now.retention)];
+    let changed: Vec<&str> = sections.iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| *name).collect();
+    (!changed.is_empty())
+        .then(|| format!("reloaded; changes in {} take effect at the next start", changed.join(" and ")))
 }

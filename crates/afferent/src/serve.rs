@@ -174,7 +174,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         log_house: log_house.clone(),
         shipping: shipping.clone(),
         clock: clock.clone(),
-        current: Mutex::new(loaded.config.clone()),
+        at_start: loaded.config.clone(),
+        busy: Mutex::default(),
     });
 
     let stop = CancellationToken::new();
@@ -204,7 +205,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         max_concurrent_queries: args.query_max_concurrency,
         slow_query: args.query_slow_threshold,
         query_log,
-        corruptions: recovery.damaged_records + recovery.quarantined_files.len() as u64,
+        corruptions: recovery.corruptions(),
         memory: MemoryLimits {
             total: Some(budget.total),
             in_flight: budget.in_flight,
@@ -321,6 +322,7 @@ async fn open_store(
             damaged_bytes = recovery.damaged_bytes,
             orphaned_samples = recovery.orphaned_samples,
             quarantined_files = ?recovery.quarantined_files,
+            missing_segments = ?recovery.missing_segments,
             "stored data was damaged; what could be read is there, damaged files were set aside"
         );
     }

@@ -42,7 +42,8 @@ pub(crate) async fn require_ready(State(api): State<Arc<Api>>, request: Request,
 
 pub(crate) async fn reload(State(api): State<Arc<Api>>) -> Response {
     match (api.parts.reload)().await {
-        Ok(()) => StatusCode::OK.into_response(),
+        Ok(None) => StatusCode::OK.into_response(),
+        Ok(Some(notice)) => format!("{notice}\n").into_response(),
         Err(reasons) => {
             (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload config: {reasons}\n")).into_response()
         }

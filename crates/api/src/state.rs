@@ -36,7 +36,7 @@ use crate::sources::{RuleGroups, Targets};
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Reads the configuration anew; an error is the text for the person who asked.
-pub type Reload = Box<dyn Fn() -> BoxFuture<Result<(), String>> + Send + Sync>;
+pub type Reload = Box<dyn Fn() -> BoxFuture<Result<Option<String>, String>> + Send + Sync>;
 
 /// Whether requests can be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

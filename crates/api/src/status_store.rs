@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
-use metrics::{BlockEntry, LevelStats, PendingWork, Rate};
+use metrics::{BlockEntry, DamageReport, LevelStats, PendingWork, Rate};
 use serde::Serialize;
 
 use crate::answer::{Answer, success};
@@ -13,6 +13,8 @@ use crate::state::Api;
 
 /// Blocks that are listed, the newest; the rest is in the sums.
 const MOST_BLOCKS: usize = 1000;
+/// Losses that are listed.
+const MOST_LOSSES: usize = 100;
 /// Merges that wait and are listed.
 const MOST_JOBS: usize = 100;
 
@@ -22,6 +24,7 @@ struct StoreStatus {
     head: HeadView,
     wal: WalView,
     blocks: BlocksView,
+    damage: DamageView,
     /// Merges of blocks that are due.
     pending_jobs: Vec<JobView>,
     pending_flush: FlushView,
@@ -92,6 +95,37 @@ struct JobView {
     bytes: u64,
     /// The level of the highest block that it writes.
     to_level: u8,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DamageView {
+    /// Rows that readers could not read since the start.
+    damaged_reads: u64,
+    /// Files that were put aside, and their bytes.
+    quarantined_files: u64,
+    quarantined_bytes: u64,
+    /// Files of pushed groups that the start put aside.
+    damaged_push_groups: u64,
+    /// Spans of time that queries warn of, the newest first.
+    losses: Vec<LossView>,
+    /// All of them; the list has at most 100.
+    loss_count: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LossView {
+    /// Absent where it may be anyone's.
+    tenant: Option<String>,
+    min_time: i64,
+    max_time: i64,
+    what: String,
+    /// From the store's directory on.
+    file: Option<String>,
+    /// Rows of a block that could not be read.
+    rows: u64,
+    noticed_ms: i64,
 }
 
 /// The next flush is due when one of the two bounds is reached.
@@ -201,6 +235,7 @@ fn gather(api: &Api) -> StoreStatus {
             is_remote,
             list: blocks.iter().rev().take(MOST_BLOCKS).map(block_view).collect(),
         },
+        damage: damage_view(store.damage(), stats.damaged_reads, api.pushgateway.damaged()),
         pending_flush: FlushView {
             is_running: pending.flush_is_running,
             since_last_ms: pending.since_flush.map(|since| since.as_millis() as u64),
@@ -246,6 +281,26 @@ fn gather(api: &Api) -> StoreStatus {
             queries: query_memory.used() as u64,
             queries_limit: (query_memory.limit() < usize::MAX).then(|| query_memory.limit() as u64),
         },
+    }
+}
+
+fn damage_view(report: DamageReport, damaged_reads: u64, damaged_push_groups: u64) -> DamageView {
+    let loss = |loss: &metrics::Loss| LossView {
+        tenant: loss.tenant.as_ref().map(ToString::to_string),
+        min_time: loss.range.start.ms(),
+        max_time: loss.range.end.ms(),
+        what: loss.what.clone(),
+        file: loss.file.clone(),
+        rows: loss.rows,
+        noticed_ms: loss.noticed_ms,
+    };
+    DamageView {
+        damaged_reads,
+        quarantined_files: report.quarantined_files,
+        quarantined_bytes: report.quarantined_bytes,
+        damaged_push_groups,
+        losses: report.losses.iter().take(MOST_LOSSES).map(loss).collect(),
+        loss_count: report.losses.len(),
     }
 }
 

@@ -19,6 +19,17 @@ export type BlockInfo = {
 };
 export type LevelInfo = { level: number; blocks: number; bytes: number };
 export type MergeJob = { tenant: string; blocks: number; bytes: number; toLevel: number };
+/** Samples that are known to be lost: of a tenant, or of whom is not known. */
+export type LossInfo = {
+  tenant: string | null;
+  minTime: number;
+  maxTime: number;
+  what: string;
+  /** That was put aside. */
+  file: string | null;
+  rows: number;
+  noticedMs: number;
+};
 export type StoreStatus = {
   head: {
     tenants: number;
@@ -42,6 +53,16 @@ export type StoreStatus = {
     isRemote: boolean;
     /** The newest, up to a bound of the server's. */
     list: BlockInfo[];
+  };
+  damage: {
+    /** Rows that readers could not read since the start. */
+    damagedReads: number;
+    quarantinedFiles: number;
+    quarantinedBytes: number;
+    damagedPushGroups: number;
+    /** Spans of time that queries warn of, the newest first, up to a bound of the server's. */
+    losses: LossInfo[];
+    lossCount: number;
   };
   pendingJobs: MergeJob[];
   /** The next flush is due when one of the two bounds is reached; `sinceLastMs` is null while one runs. */

@@ -13,7 +13,7 @@ import { ChurnList } from './ChurnList';
 import { CountList } from './CountList';
 import { Facts } from './Facts';
 import { Failed } from './Failed';
-import { narrow, splitPair } from './model';
+import { isWholeHour, narrow, splitPair } from './model';
 import type { TabProps } from './StatusPage';
 
 const PATH = '/api/afferent/v1/status/cardinality';
@@ -142,13 +142,13 @@ function Counts(props: CountsProps) {
           { name: 'Label pairs', value: formatExact(data.labelPairCount) },
           {
             name: 'New series',
-            value: `${formatValue(churn.createdPerHour, 'short')}/h`,
-            more: `all series, over ${hour}`,
+            value: `${formatValue(churn.createdPerHour, 'short')}${isWholeHour(churn.overMs) ? '/h' : ''}`,
+            more: isWholeHour(churn.overMs) ? 'all series' : `all series, since the start ${hour} ago`,
           },
           {
             name: 'Gone series',
-            value: `${formatValue(churn.removedPerHour, 'short')}/h`,
-            more: `all series, over ${hour}`,
+            value: `${formatValue(churn.removedPerHour, 'short')}${isWholeHour(churn.overMs) ? '/h' : ''}`,
+            more: isWholeHour(churn.overMs) ? 'all series' : `all series, since the start ${hour} ago`,
           },
         ]}
       />

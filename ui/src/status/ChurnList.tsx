@@ -7,11 +7,13 @@ import { DataTable } from '../parts/DataTable';
 import type { Search } from '../router-search';
 import { formatDuration } from '../time/format';
 import { formatExact, formatValue } from '../units/format';
+import { isWholeHour } from './model';
 
 type Entry = Cardinality['churn']['metrics'][number];
 
 export function ChurnList(props: { churn: Cardinality['churn']; to: (name: string) => Search }) {
   const { metrics, metricsOverMs } = props.churn;
+  const unit = isWholeHour(metricsOverMs) ? '/h' : '';
   const rows = metrics.filter((entry) => entry.createdPerHour > 0 || entry.removedPerHour > 0);
   const columns: Column<Entry>[] = [
     {
@@ -27,14 +29,14 @@ export function ChurnList(props: { churn: Cardinality['churn']; to: (name: strin
     },
     {
       id: 'created_per_hour',
-      label: 'New/h',
+      label: `New${unit}`,
       number: true,
       cell: (entry) => formatValue(entry.createdPerHour, 'short'),
       csv: (entry) => entry.createdPerHour,
     },
     {
       id: 'removed_per_hour',
-      label: 'Gone/h',
+      label: `Gone${unit}`,
       number: true,
       cell: (entry) => formatValue(entry.removedPerHour, 'short'),
       csv: (entry) => entry.removedPerHour,

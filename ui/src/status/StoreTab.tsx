@@ -11,7 +11,8 @@ import { formatExact, formatValue } from '../units/format';
 import { Blocks } from './Blocks';
 import { Bar, Facts } from './Facts';
 import { Failed } from './Failed';
-import { isNear, MANY_MERGES, memoryParts, rejectedRows, shareOf } from './model';
+import { Losses } from './Losses';
+import { isNear, isWholeHour, MANY_MERGES, memoryParts, rejectedRows, shareOf } from './model';
 import type { TabProps } from './StatusPage';
 
 const IngestionChart = lazy(() => import('./IngestionChart'));
@@ -43,6 +44,7 @@ export function StoreTab(props: TabProps) {
         <Waiting store={data} />
       </div>
       <RejectedSamples rejected={data.ingestion.rejected} />
+      <Losses damage={data.damage} />
       <Blocks blocks={data.blocks} now={now} {...props} />
     </>
   );
@@ -50,9 +52,21 @@ export function StoreTab(props: TabProps) {
 
 /** What a person should do something about; nothing where all is well. */
 function Wrong(props: { store: StoreStatus }) {
-  const { blocks, memory, pendingJobs } = props.store;
+  const { blocks, damage, memory, pendingJobs } = props.store;
   return (
     <>
+      {damage.lossCount > 0 && (
+        <Note level="critical" word="Lost">
+          {count(damage.lossCount, 'span')} of time lost samples to damage; queries over{' '}
+          {damage.lossCount === 1 ? 'it' : 'them'} warn. What and when is listed under Damage.
+        </Note>
+      )}
+      {damage.damagedPushGroups > 0 && (
+        <Note level="warning" word="Damaged">
+          {count(damage.damagedPushGroups, 'pushed group')} could not be read at the start. The next push restores{' '}
+          {damage.damagedPushGroups === 1 ? 'it' : 'each'}; remove <code>pushgateway/*.damaged</code> to end this note.
+        </Note>
+      )}
       {blocks.damagedReads > 0 && (
         <Note level="critical" word="Damaged">
           {count(blocks.damagedReads, 'row')} of blocks could not be read since the start and{' '}
@@ -100,8 +114,8 @@ function Figures(props: { store: StoreStatus }) {
           more: (
             <>
               {formatValue(ingestion.seriesCreatedPerHour, 'short')} new,{' '}
-              {formatValue(ingestion.seriesRemovedPerHour, 'short')} gone per hour{' '}
-              <span title="Time that they were counted over">({hour})</span>
+              {formatValue(ingestion.seriesRemovedPerHour, 'short')} gone{' '}
+              {isWholeHour(ingestion.seriesOverMs) ? 'per hour' : `since the start ${hour} ago`}
             </>
           ),
         },

@@ -12,6 +12,9 @@ export function tabOf(text: string | undefined): Tab {
   return TABS.find((tab) => tab === text) ?? 'store';
 }
 
+/** True where series were counted for an hour; before that their number says nothing of an hour. */
+export const isWholeHour = (overMs: number) => overMs >= 3_590_000;
+
 export type MemoryPart = {
   name: string;
   what: string;

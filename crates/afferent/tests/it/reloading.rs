@@ -66,3 +66,19 @@ fn secrets_are_never_shown() {
         assert!(!body.to_string().contains("hunter2"), "{path}");
     }
 }
+
+#[test]
+fn what_waits_for_a_restart_is_told() {
+    let server = Server::start(&jobs(&["one"]));
+    let file = server.directory().join("prometheus-config.yaml");
+    let reload = || {
+        let (status, body) = raw_request(&server.url, "POST", "/-/reload").unwrap();
+        assert_eq!(status, 200);
+        String::from_utf8(body).unwrap()
+    };
+    std::fs::write(&file, format!("{}storage: {{tsdb: {{out_of_order_time_window: 2h}}}}\n", jobs(&["one"]))).unwrap();
+    let notice = "reloaded; changes in storage take effect at the next start\n";
+    assert_eq!((reload(), reload()), (notice.to_owned(), notice.to_owned()), "until it is in force");
+    std::fs::write(&file, jobs(&["one"])).unwrap();
+    assert_eq!(reload(), "");
+}

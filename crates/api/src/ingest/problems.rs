@@ -4,8 +4,10 @@
 
 use std::fmt::Write;
 
-use model::RejectReason;
+use model::{RejectReason, Tenant};
 
+/// The reason as counters have it; texts name the tenant as well.
+const SERIES_LIMIT: &str = "per-tenant series limit reached";
 /// Longest example in characters.
 const MAX_EXAMPLE: usize = 300;
 
@@ -79,8 +81,8 @@ impl Problems {
         self.list.iter().filter(|p| p.lost == Lost::Samples && p.count > 0).map(|p| (p.reason, p.count))
     }
 
-    /// One line; `samples` were in the request.
-    pub(crate) fn describe(&self, samples: u64) -> String {
+    /// One line; `samples` were in the request, which was a tenant's.
+    pub(crate) fn describe(&self, samples: u64, tenant: &Tenant) -> String {
         let mut text = match self.count(Lost::Samples) {
             0 => "all samples were stored, but not all of the rest: ".to_owned(),
             lost if lost == samples => format!("none of {samples} samples could be stored: "),
@@ -89,11 +91,20 @@ impl Problems {
         for (i, problem) in self.list.iter().enumerate() {
             let separator = if i == 0 { "" } else { "; " };
             let Problem { reason, lost, count, example } = problem;
+            let reason = match *reason {
+                SERIES_LIMIT => series_limit_text(tenant),
+                other => other.to_owned(),
+            };
             // Writing to a string cannot fail.
             let _ = write!(text, "{separator}{reason} ({count} {}), first: {}", lost.as_str(), one_line(example));
         }
         text
     }
+}
+
+/// What is said of a series that does not fit.
+pub(crate) fn series_limit_text(tenant: &Tenant) -> String {
+    format!("tenant {:?} has as many series as limits.max_series allows", tenant.as_str())
 }
 
 /// What stands in answers; Prometheus' words where it has the case.
@@ -106,7 +117,7 @@ fn reject_text(reason: RejectReason) -> &'static str {
         RejectReason::InvalidLabels => "invalid metric name or labels",
         RejectReason::InvalidHistogram => "invalid histogram",
         RejectReason::UnknownSeries => "unknown series reference",
-        RejectReason::SeriesLimit => "per-tenant series limit reached",
+        RejectReason::SeriesLimit => SERIES_LIMIT,
         RejectReason::TooManyLabels => "the series has more labels than limits.max_label_names_per_series allows",
         RejectReason::LabelNameTooLong => "a label name is longer than limits.max_label_name_length allows",
         RejectReason::LabelValueTooLong => "a label value is longer than limits.max_label_value_length allows",
@@ -128,7 +139,7 @@ mod tests {
         problems.reject(RejectReason::OutOfOrder, || "{a=\"1\"}".into());
         problems.reject(RejectReason::OutOfOrder, || unreachable!());
         problems.add(Lost::Exemplars, "no sample", 1, || "x".repeat(400));
-        let text = problems.describe(5);
+        let text = problems.describe(5, &Tenant::default());
         let start = "2 of 5 samples could not be stored, the others were: out of order sample (2 samples), first: {a=\"1\"}; \
                      no sample (1 exemplars), first: xxx";
         assert!(text.starts_with(start) && text.ends_with("xx..."), "{text}");
@@ -136,6 +147,8 @@ mod tests {
         assert!(!problems.met_limit);
         problems.reject(RejectReason::SeriesLimit, String::new);
         assert!(problems.met_limit);
-        assert!(problems.describe(3).starts_with("none of 3 samples could be stored"));
+        let text = problems.describe(3, &Tenant::new("a").unwrap());
+        assert!(text.starts_with("none of 3 samples could be stored"), "{text}");
+        assert!(text.contains("tenant \"a\" has as many series as limits.max_series allows (1 samples)"), "{text}");
     }
 }

@@ -3,6 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::rows::Stored;
@@ -24,6 +25,8 @@ pub(crate) struct PushMetrics {
     written: Family<ProtocolLabels, Counter>,
     rejected: Family<ReasonLabels, Counter>,
     refused: Family<ReasonLabels, Counter>,
+    /// Groups of the Pushgateway that the start could not read.
+    pub(crate) damaged: Gauge,
 }
 
 impl PushMetrics {
@@ -42,6 +45,11 @@ impl PushMetrics {
             "afferent_push_refused_requests",
             "Pushes of which nothing more was stored, by reason",
             self.refused.clone(),
+        );
+        registry.register(
+            "afferent_push_damaged_groups",
+            "Files of pushed groups that could not be read at the start and were put aside",
+            self.damaged.clone(),
         );
     }
 

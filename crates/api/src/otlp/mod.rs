@@ -176,7 +176,12 @@ impl Otlp {
         if problems.is_empty() {
             return Ok(Success::default());
         }
-        let description = problems.describe(*samples);
+        // The specification counts points, the rest of the text series and their samples.
+        let points = plan.points;
+        let description = format!(
+            "{refused_points} of {points} data points refused: {}",
+            problems.describe(*samples, &request.tenant)
+        );
         debug!(tenant = %request.tenant, description, "OTLP metrics stored in part");
         if problems.met_limit && written.samples + written.histograms == 0 {
             let retry_after_s = Some(LIMIT_RETRY_AFTER_S);

@@ -1,5 +1,11 @@
 //! Groups on disk: one JSON file for each, replaced as a whole and synced before a push is answered.
 //!
+//! ```text
+//! {"pushed":1,"crc32":"89abcdef","group":{...}}
+//! ```
+//!
+//! The frame is fixed text, so that the checksum is over the very bytes of the group. Files from before there was one hold the
+//! group alone.
 //! Floats stand as their bits, because JSON knows neither NaN nor infinity.
 
 use std::collections::BTreeMap;
@@ -12,12 +18,15 @@ use model::{
     BucketSpan, CounterResetHint, FloatHistogram, Labels, Metadata, MetricType, SampleValue, Tenant, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::group::{Families, Family, GroupKey, Series};
 
 /// Version of the format.
 const VERSION: u32 = 1;
+const HEAD: &str = "{\"pushed\":1,\"crc32\":\"";
+const BODY: &str = "\",\"group\":";
+const TAIL: &str = "}";
 
 #[derive(Serialize, Deserialize)]
 struct StoredGroup {
@@ -78,7 +87,9 @@ pub(super) fn save(dir: &Path, key: &GroupKey, families: &Families) -> io::Resul
     let path = file_of(dir, key);
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary)?;
-    file.write_all(&serde_json::to_vec(&stored(key, families)).map_err(io::Error::other)?)?;
+    let group = serde_json::to_string(&stored(key, families)).map_err(io::Error::other)?;
+    let crc = crc32fast::hash(group.as_bytes());
+    file.write_all(format!("{HEAD}{crc:08x}{BODY}{group}{TAIL}").as_bytes())?;
     file.sync_all()?;
     fs::rename(&temporary, &path)?;
     File::open(dir)?.sync_all()
@@ -93,29 +104,56 @@ pub(super) fn remove(dir: &Path, key: &GroupKey) -> io::Result<()> {
     }
 }
 
+/// What was found in the directory.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) groups: BTreeMap<GroupKey, Families>,
+    /// Files that could not be read, now or at an earlier start, and were put aside.
+    pub(super) damaged: u64,
+}
+
 /// Reads all groups. Files that cannot be read are put aside and told of: they stop no start.
-pub(super) fn load(dir: &Path) -> BTreeMap<GroupKey, Families> {
-    let mut groups = BTreeMap::new();
-    let Ok(entries) = fs::read_dir(dir) else { return groups };
+pub(super) fn load(dir: &Path) -> Loaded {
+    let mut loaded = Loaded::default();
+    let Ok(entries) = fs::read_dir(dir) else { return loaded };
     for path in entries.flatten().map(|entry| entry.path()) {
-        if path.extension().is_none_or(|extension| extension != "json") {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if extension == "damaged" {
+            loaded.damaged += 1;
+        }
+        if extension != "json" {
             continue;
         }
         match read(&path) {
-            Ok((key, families)) => drop(groups.insert(key, families)),
+            Ok((key, families)) => drop(loaded.groups.insert(key, families)),
             Err(error) => {
-                warn!(file = %path.display(), %error, "a pushed group cannot be read, its file is put aside");
+                loaded.damaged += 1;
+                error!(file = %path.display(), %error, "a pushed group cannot be read, its file is put aside");
                 if let Err(error) = fs::rename(&path, path.with_extension("damaged")) {
                     warn!(file = %path.display(), %error, "the file cannot be put aside");
                 }
             }
         }
     }
-    groups
+    loaded
+}
+
+/// The JSON of a group out of its frame, if it has one.
+fn unframed(bytes: &[u8]) -> io::Result<&[u8]> {
+    let Some(rest) = bytes.strip_prefix(HEAD.as_bytes()) else { return Ok(bytes) };
+    let framed = || {
+        let (crc, rest) = rest.split_at_checked(8)?;
+        Some((crc, rest.strip_prefix(BODY.as_bytes())?.strip_suffix(TAIL.as_bytes())?))
+    };
+    let (crc, group) = framed().ok_or_else(|| io::Error::other("it is cut"))?;
+    match crc == format!("{:08x}", crc32fast::hash(group)).as_bytes() {
+        true => Ok(group),
+        false => Err(io::Error::other("its checksum is wrong")),
+    }
 }
 
 fn read(path: &Path) -> io::Result<(GroupKey, Families)> {
-    let group: StoredGroup = serde_json::from_slice(&fs::read(path)?).map_err(io::Error::other)?;
+    let group: StoredGroup = serde_json::from_slice(unframed(&fs::read(path)?)?).map_err(io::Error::other)?;
     if group.version != VERSION {
         return Err(io::Error::other(format!("format version {} is not known", group.version)));
     }
@@ -238,16 +276,17 @@ mod tests {
     fn what_is_saved_comes_back() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("pushgateway");
-        assert!(load(&dir).is_empty());
+        assert!(load(&dir).groups.is_empty());
         let (one, two) = (group("one"), group("t/w/o"));
         for (key, families) in [&one, &two] {
             save(&dir, key, families).unwrap();
             save(&dir, key, families).unwrap();
         }
-        assert_eq!(load(&dir), BTreeMap::from([one.clone(), two.clone()]));
+        assert_eq!(load(&dir).groups, BTreeMap::from([one.clone(), two.clone()]));
         remove(&dir, &one.0).unwrap();
         remove(&dir, &one.0).unwrap();
-        assert_eq!(load(&dir), BTreeMap::from([two]));
+        let loaded = load(&dir);
+        assert_eq!((loaded.groups, loaded.damaged), (BTreeMap::from([two]), 0));
     }
 
     #[test]
@@ -259,8 +298,25 @@ mod tests {
         let bytes = fs::read(&path).unwrap();
         for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
             fs::write(&path, &bytes[..cut]).unwrap();
-            assert!(load(dir.path()).is_empty());
+            let loaded = load(dir.path());
+            assert_eq!((loaded.groups.len(), loaded.damaged), (0, 1));
             assert!(!path.exists() && path.with_extension("damaged").exists());
+            fs::remove_file(path.with_extension("damaged")).unwrap();
         }
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            fs::write(&path, &flipped).unwrap();
+            assert!(load(dir.path()).groups.is_empty(), "byte {at}");
+        }
+        assert_eq!(load(dir.path()).damaged, 1, "told at every start until someone removes the file");
+    }
+
+    #[test]
+    fn files_without_a_checksum_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, families) = group("one");
+        fs::write(file_of(dir.path(), &key), serde_json::to_vec(&stored(&key, &families)).unwrap()).unwrap();
+        assert_eq!(load(dir.path()).groups, BTreeMap::from([(key, families)]));
     }
 }

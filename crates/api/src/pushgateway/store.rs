@@ -56,14 +56,22 @@ pub(crate) struct Pushgateway {
     clock: Arc<dyn Clock>,
     intake: Arc<Intake>,
     metrics: PushMetrics,
+    damaged: u64,
     state: Mutex<State>,
 }
 
 impl Pushgateway {
     /// Reads the groups of `dir`, which need not exist.
     pub(crate) fn open(dir: PathBuf, clock: Arc<dyn Clock>, intake: Arc<Intake>, metrics: PushMetrics) -> Self {
-        let state = State { groups: disk::load(&dir), ..State::default() };
-        Pushgateway { dir, clock, intake, metrics, state: Mutex::new(state) }
+        let disk::Loaded { groups, damaged } = disk::load(&dir);
+        metrics.damaged.set(damaged as i64);
+        let state = State { groups, ..State::default() };
+        Pushgateway { dir, clock, intake, metrics, damaged, state: Mutex::new(state) }
+    }
+
+    /// Files of groups that could not be read at the start and were put aside.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damaged
     }
 
     /// Takes a push: adds or replaces families of a group, or all of them.
@@ -93,8 +101,8 @@ impl Pushgateway {
         checked?;
         match (problems.is_empty(), problems.met_limit) {
             (true, _) => Ok(()),
-            (false, true) => Err(ChangeFault::SeriesLimit(problems.describe(series))),
-            (false, false) => Err(ChangeFault::Limits(problems.describe(series))),
+            (false, true) => Err(ChangeFault::SeriesLimit(problems.describe(series, &key.tenant))),
+            (false, false) => Err(ChangeFault::Limits(problems.describe(series, &key.tenant))),
         }
     }
 

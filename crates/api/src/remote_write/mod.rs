@@ -232,7 +232,7 @@ async fn answer(receiver: &RemoteWrite, tenant: Tenant, headers: &HeaderMap, bod
     let mut response = match ended {
         Ok(()) if outcome.problems.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok(()) => {
-            let description = outcome.problems.describe(outcome.samples);
+            let description = outcome.problems.describe(outcome.samples, &tenant);
             debug!(%tenant, description, "remote write stored in part");
             if outcome.problems.met_limit {
                 retry_later(StatusCode::TOO_MANY_REQUESTS, LIMIT_RETRY_AFTER_S, &description)

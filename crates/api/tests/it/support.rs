@@ -118,7 +118,7 @@ impl App {
             http_metrics,
             host_exporter: Arc::new(|| "node_load1 0.5\n".to_owned()),
             config: Arc::new(RwLock::new(ConfigSnapshot::default())),
-            reload: Box::new(|| Box::pin(async { Ok(()) })),
+            reload: Box::new(|| Box::pin(async { Ok(None) })),
             quit: None,
             flags: BTreeMap::from([("query.timeout".to_owned(), "2m".to_owned())]),
             doors: DoorPolicy::new(Vec::new(), ".*").expect("a pattern"),

@@ -16,7 +16,9 @@ pub enum QueryError {
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
     /// More bytes than one query may take. HTTP answers 422 `execution`.
-    #[error("query processing would load too many bytes into memory in query execution: one query may take {limit}")]
+    #[error(
+        "query processing would load too many bytes into memory in query execution: one query may take {limit} bytes"
+    )]
     TooManyBytes {
         /// Bytes.
         limit: usize,

@@ -142,7 +142,7 @@ async fn come_again() {
     let partial = partial.partial_success.expect("stored in part");
     assert_eq!(answer.status, 200);
     assert!(partial.rejected_data_points > 5, "{partial:?}");
-    assert!(partial.error_message.contains("per-tenant series limit reached"), "{partial:?}");
+    assert!(partial.error_message.contains("has as many series as limits.max_series allows"), "{partial:?}");
 }
 
 #[tokio::test]

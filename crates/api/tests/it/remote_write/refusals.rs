@@ -76,7 +76,11 @@ async fn a_store_that_cannot_take_more_is_retried() {
     message.add(&[("__name__", "second")], &[(20_000, 1.0)]);
     let answer = receiver.send(post_v2(&message)).await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, Some("60")));
-    assert!(answer.text().contains("per-tenant series limit reached (1 samples), first: {__name__=\"second\"}"));
+    assert!(
+        answer
+            .text()
+            .contains("has as many series as limits.max_series allows (1 samples), first: {__name__=\"second\"}")
+    );
     assert_eq!(written(&answer), [Some(1), Some(0), Some(0)]);
 
     let small = Receiver::with_memory(20);
