@@ -8,13 +8,14 @@ use remote::Senders;
 use rules::{Language, LoadedRules};
 
 use crate::cli::CheckWhat;
-use crate::{log_house, named_files, rule_files, ruler, settings, shipping};
+use crate::{alert_files, alert_house, log_house, named_files, rule_files, ruler, settings, shipping};
 
 /// Prints what is wrong with each file; false where anything is.
 pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
     let files = match what {
         CheckWhat::Config { files } => files,
         CheckWhat::Rules(args) => return rule_files::check(args),
+        CheckWhat::Alertmanager { files } => return alert_files::check(files),
     };
     let mut out = std::io::stdout().lock();
     let mut all_good = true;
@@ -74,6 +75,11 @@ pub(crate) fn run(what: &CheckWhat) -> anyhow::Result<bool> {
                         writeln!(out, "{}: {}", file.display(), counted(count, "problem"))?;
                         all_good = false;
                     }
+                }
+                if path.is_dir()
+                    && let Some(alerts) = alert_house::find_file(&file)
+                {
+                    all_good &= alert_files::check(&[alerts])?;
                 }
                 if path.is_dir()
                     && let Some(logs) = log_house::find_file(&file)

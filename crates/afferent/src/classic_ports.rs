@@ -7,9 +7,10 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 /// A port, the system that people expect there, and the face that it shows. Only protocols that are spoken are listed.
-const CLASSIC_PORTS: [(u16, &str, Door); 4] = [
+const CLASSIC_PORTS: [(u16, &str, Door); 5] = [
     (3100, "Loki", Door::Loki),
     (9090, "Prometheus", Door::Prometheus),
+    (9093, "Alertmanager", Door::Alertmanager),
     (4317, "OTLP over gRPC", Door::Main),
     (4318, "OTLP over HTTP", Door::Main),
 ];

@@ -197,6 +197,31 @@ pub(crate) enum CheckWhat {
     },
     /// Check Prometheus rule files: form, expressions, templates, rules given twice. Exit status 1 if any has an error.
     Rules(CheckRulesArgs),
+    /// Check Alertmanager configuration files: routes, matchers, receivers, times, templates. Exit status 1 if any has an error.
+    Alertmanager {
+        /// Files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestRoutesArgs {
+    /// Alertmanager configuration file.
+    #[arg(long, value_name = "FILE", default_value = "observability/alertmanager-config.yaml")]
+    pub(crate) config: PathBuf,
+
+    /// Also print the way through the tree.
+    #[arg(long)]
+    pub(crate) tree: bool,
+
+    /// Exit status 1 unless these are the receivers, in this order; separated by commas.
+    #[arg(long = "verify.receivers", value_name = "NAME,...")]
+    pub(crate) verify_receivers: Option<String>,
+
+    /// Labels of an alert, each as name=value.
+    #[arg(value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +241,8 @@ pub(crate) struct CheckRulesArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TestWhat {
+    /// Say which receivers an alert with these labels would reach, as `amtool config routes test` does.
+    Routes(TestRoutesArgs),
     /// Run unit tests of rules in promtool's format. Prints what is not as expected. Exit status 1 if anything is not.
     Rules {
         /// Files of tests.

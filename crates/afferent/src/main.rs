@@ -1,5 +1,7 @@
 //! The binary: command line, assembly, start and orderly stop. Exit status 0 is success, 1 a problem that was found, 2 wrong usage.
 
+mod alert_files;
+mod alert_house;
 mod check;
 mod classic_ports;
 mod cli;

@@ -15,6 +15,7 @@ use scrape::Manager;
 use tokio::runtime::Handle;
 use tracing::{error, info, warn};
 
+use crate::alert_house::AlertHouse;
 use crate::log_house::LogHouse;
 use crate::ruler::Ruler;
 use crate::shipping::Shipping;
@@ -36,6 +37,7 @@ pub(crate) struct Reloader {
     pub(crate) query_log: Arc<QueryLog>,
     pub(crate) log_house: Arc<LogHouse>,
     pub(crate) shipping: Arc<Shipping>,
+    pub(crate) alert_house: Arc<AlertHouse>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What the server was started with.
     pub(crate) at_start: PrometheusConfig,
@@ -85,8 +87,10 @@ impl Reloader {
                 let loki = self.log_house.read()?;
                 let to_ship = self.shipping.read()?;
                 self.shipping.check(to_ship.as_ref())?;
+                let alerts = self.alert_house.read()?;
                 self.apply(&loaded.config)?;
                 self.log_house.apply(loki);
+                self.alert_house.apply(alerts);
                 self.runtime.block_on(self.shipping.replace(to_ship))?;
                 Ok(loaded)
             });

@@ -16,6 +16,8 @@ use rules::{
 };
 use tracing::warn;
 
+use crate::alert_house::{AlertHouse, Everyone, InProcess};
+
 /// The directory beside the main configuration that holds Loki's rule files.
 const LOG_RULES: &str = "loki-rules";
 
@@ -24,6 +26,7 @@ pub(crate) struct Ruler {
     manager: Arc<Manager>,
     log_manager: Arc<Manager>,
     alertmanagers: Arc<Alertmanagers>,
+    in_process: Arc<InProcess>,
     /// Where rule files over logs are.
     log_files: Vec<PathBuf>,
     cancel: CancelFlag,
@@ -40,6 +43,7 @@ pub(crate) struct RulerParts {
     pub(crate) sink: Arc<dyn SampleSink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) external_url: String,
+    pub(crate) alerts: Arc<AlertHouse>,
 }
 
 /// Rule files, read and checked.
@@ -63,8 +67,9 @@ pub(crate) fn is_log_rules(file: &Path) -> bool {
 
 impl Ruler {
     pub(crate) fn new(parts: RulerParts) -> Arc<Self> {
-        let RulerParts { file, store, logs, engine, sink, clock, external_url } = parts;
+        let RulerParts { file, store, logs, engine, sink, clock, external_url, alerts } = parts;
         let alertmanagers = Alertmanagers::new();
+        let in_process = InProcess::new(alerts.alerting.clone());
         let (cancel, log_cancel) = (CancelFlag::default(), logql::CancelFlag::default());
         let options = engine.read().options().clone();
         let log_engine = logql::Engine::new(logql::EngineOptions {
@@ -79,7 +84,7 @@ impl Ruler {
                 queries,
                 source: store.clone(),
                 sink: sink.clone(),
-                notifier: alertmanagers.clone(),
+                notifier: Arc::new(Everyone(vec![in_process.clone(), alertmanagers.clone()])),
                 clock: clock.clone(),
                 external_url: external_url.clone(),
             })
@@ -89,6 +94,7 @@ impl Ruler {
         Arc::new(Ruler {
             manager: manager(Language::Promql, Arc::new(queries)),
             log_manager: manager(Language::Logql, Arc::new(log_queries)),
+            in_process: in_process.clone(),
             alertmanagers,
             log_files: log_rule_files(&file),
             cancel,
@@ -116,6 +122,7 @@ impl Ruler {
             warn!(%warning, "rule files");
         }
         self.alertmanagers.apply(config)?;
+        self.in_process.apply(config);
         self.manager.apply(&rules.metrics, config);
         self.log_manager.apply(&rules.logs, config);
         Ok(())

@@ -26,6 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::alert_house::AlertHouse;
 use crate::classic_ports::{self, ClassicPort};
 use crate::cli::{Feature, ServeArgs, Switch};
 use crate::log_house::LogHouse;
@@ -127,6 +128,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     };
     let log_house = Arc::new(opening.await?.context("cannot open the log store")?);
 
+    let alert_house = {
+        let (data, file, clock) = (args.data.clone(), file.clone(), clock.clone());
+        tokio::task::spawn_blocking(move || AlertHouse::open(&data, &file, address, &clock))
+    };
+    let alert_house = Arc::new(alert_house.await?.context("cannot start alerting")?);
+
     let scrape_options = scrape::Options { listen_port: Some(address.port()), ..scrape::Options::default() };
     let senders = senders(&args.data, &store, &clock);
     let sink = sink(&store, &senders);
@@ -142,6 +149,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     log_house.store.register(&mut registry);
     senders.register(&mut registry);
     shipping.register(&mut registry);
+    alert_house.alerting.register(&mut registry);
     api::register_process_metrics(&mut registry);
 
     let engine = Arc::new(RwLock::new(Engine::new(engine_options(&args, query_memory))));
@@ -155,6 +163,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         sink: sink.clone(),
         clock: clock.clone(),
         external_url: format!("http://{address}"),
+        alerts: alert_house.clone(),
     });
     ruler.register(&mut registry);
     let query_log = QueryLog::new();
@@ -173,6 +182,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         query_log: query_log.clone(),
         log_house: log_house.clone(),
         shipping: shipping.clone(),
+        alert_house: alert_house.clone(),
         clock: clock.clone(),
         at_start: loaded.config.clone(),
         busy: Mutex::default(),
@@ -215,9 +225,11 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         retention_ms,
         logs: Some(log_house.parts()),
         shipper: ship_status(shipping.clone()),
+        alerting: Some(alert_house.alerting.clone()),
         data_dir: args.data.clone(),
     });
 
+    alert_house.alerting.start();
     reloader.apply(&loaded.config).map_err(anyhow::Error::msg)?;
     let sink = api.log_sink().context("the server keeps no logs")?;
     shipping.start(to_ship, sink).await.context("the shipper cannot be started")?;
@@ -247,6 +259,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     manager.shutdown().await;
     pushing.await.context("writing pushed groups failed")?;
     serving.await.context("the HTTP server failed")?;
+    alert_house.alerting.close().await;
     senders.close().await;
     logs_stop.cancel();
     own_logs.await.context("keeping the server's own logs failed")?;

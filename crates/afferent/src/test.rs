@@ -7,12 +7,13 @@ use anyhow::Context;
 use promql::testing::{run_file, suite_engine};
 
 use crate::cli::TestWhat;
-use crate::rule_files;
+use crate::{alert_files, rule_files};
 
 /// Runs each file, prints what failed and, last, how many did; false where anything did.
 pub(crate) fn run(what: &TestWhat) -> anyhow::Result<bool> {
     let files = match what {
         TestWhat::Promql { files } => files,
+        TestWhat::Routes(args) => return alert_files::routes(args),
         TestWhat::Rules { files, run } => return rule_files::test(files, run),
     };
     let engine = suite_engine();

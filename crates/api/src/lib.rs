@@ -4,6 +4,7 @@
 //! The behaviour of `/api/v1` is that of Prometheus 3 (`web/api/v1/api.go`), down to parameters, errors and status codes.
 
 mod admin;
+mod alertmanager;
 mod answer;
 mod build;
 mod classic_text;

@@ -18,9 +18,10 @@ use tracing::error;
 use crate::errors::{ApiError, ErrorKind};
 use crate::state::Api;
 use crate::{
-    admin, doors, elastic, federate, influx, log_routes, notifications, openapi, otlp, prom_admin, prom_exemplars,
-    prom_labels, prom_parse, prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries, remote_read,
-    remote_write, search, self_metrics, self_metrics_json, status_cardinality, status_logs, status_store, ui,
+    admin, alertmanager, doors, elastic, federate, influx, log_routes, notifications, openapi, otlp, prom_admin,
+    prom_exemplars, prom_labels, prom_parse, prom_query, prom_rules, prom_status, prom_targets, pushgateway, queries,
+    remote_read, remote_write, search, self_metrics, self_metrics_json, status_cardinality, status_logs, status_store,
+    ui,
 };
 
 /// What a request may take beyond the longest query, for reading its body and queueing.
@@ -35,6 +36,8 @@ pub enum Door {
     Prometheus,
     /// Loki's port 3100: `/` says what is there.
     Loki,
+    /// Alertmanager's port 9093: `/` says what is there.
+    Alertmanager,
 }
 
 /// The whole HTTP surface.
@@ -46,6 +49,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .merge(influx::routes(&api))
         .merge(pushgateway::routes(&api))
         .merge(log_routes::routes(&api, door))
+        .merge(alertmanager::routes(&api))
         .route(
             "/federate",
             form(get(federate::federate).post(federate::federate))
@@ -66,6 +70,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
     root = match door {
         Door::Prometheus => root.route("/", get(ui::prometheus_root)),
         Door::Loki => root.route("/", get(log_routes::loki_root)),
+        Door::Alertmanager => root.route("/", get(alertmanager::root)),
         Door::Main => root.route("/", get(main_root)),
     };
     let panics = api.parts.http_metrics.panics.clone();
@@ -109,7 +114,7 @@ fn prometheus_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/metadata", form(get(prom_targets::metadata)))
         .route("/alertmanagers", form(get(prom_rules::alertmanagers)))
         .route("/rules", form(get(prom_rules::rules)))
-        .route("/alerts", form(get(prom_rules::alerts)))
+        .route("/alerts", form(get(prom_rules::alerts).post(alertmanager::post_v1)))
         .route("/status/config", form(get(prom_status::config)))
         .route("/status/flags", form(get(prom_status::flags)))
         .route("/status/runtimeinfo", form(get(prom_status::runtime_info)))

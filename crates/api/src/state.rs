@@ -117,6 +117,8 @@ pub struct Parts {
     pub logs: Option<LogParts>,
     /// How the shipper within the server does, as JSON; null where there is none.
     pub shipper: Box<dyn Fn() -> serde_json::Value + Send + Sync>,
+    /// Routing and paging; `None` where the server does not alert.
+    pub alerting: Option<Arc<alerting::Alerting>>,
     /// Directory of the data.
     pub data_dir: PathBuf,
 }

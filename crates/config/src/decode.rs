@@ -176,6 +176,30 @@ impl<'c, 'n> Fields<'c, 'n> {
         fields
     }
 
+    /// Opens a mapping whose keys stand in a table: these are the known ones.
+    pub(crate) fn open_table(
+        context: &'c Context<'c>,
+        node: &'n Node,
+        path: impl Into<String>,
+        names: &[&str],
+    ) -> Self {
+        let path = path.into();
+        let entries: &[Entry] = match &node.value {
+            Value::Mapping(entries) => entries,
+            Value::Null => &[],
+            other => {
+                context.problem(node.at, &path, format!("expected a mapping, found {}", other.kind()));
+                &[]
+            }
+        };
+        let is_mapping = matches!(node.value, Value::Mapping(_));
+        let fields = Fields { context, at: node.at, path, entries, is_mapping, known: &[] };
+        for entry in entries.iter().filter(|entry| !names.contains(&entry.key.as_str())) {
+            context.problem(entry.key_at, &fields.key(&entry.key), unknown_key(&entry.key, &[names], None));
+        }
+        fields
+    }
+
     /// True where the section is what it should be, so that it makes sense to miss a key in it.
     pub(crate) fn is_mapping(&self) -> bool {
         self.is_mapping
@@ -198,7 +222,8 @@ impl<'c, 'n> Fields<'c, 'n> {
     }
 
     fn entry(&self, key: &str) -> Option<&'n Entry> {
-        debug_assert!(key.is_empty() || self.known.iter().any(|group| group.contains(&key)), "{key} is not declared");
+        let declared = self.known.is_empty() || self.known.iter().any(|group| group.contains(&key));
+        debug_assert!(key.is_empty() || declared, "{key} is not declared");
         self.entries.iter().find(|entry| entry.key == key)
     }
 

@@ -3,6 +3,7 @@
 //! The types are plain data under the names that Prometheus uses, complete after loading: a job holds what `global` gave it.
 //! This crate reads configuration files and nothing else; it opens no connection and reads no credential file.
 
+mod alertmanager;
 mod decode;
 mod discovery;
 mod environment;
@@ -24,6 +25,11 @@ mod scrape;
 mod selector;
 mod yaml;
 
+pub use alertmanager::{
+    AlertingConfigFile, DayRange, InhibitRuleConfig, IntRange, IntegrationConfig, IntegrationKind, MatcherSyntax,
+    NamedTimeInterval, ReceiverConfig, RouteConfig, Setting, Settings, TimeInterval, TimeRangeOfDay, Tree,
+    matcher_text, matchers_text, parse_matcher, parse_matchers,
+};
 pub use discovery::{DiscoveryConfigs, DnsRecordType, DnsSdConfig, FileSdConfig, HttpSdConfig, StaticConfig};
 pub use environment::{Environment, parse_env};
 pub use error::{ConfigErrors, Problem};
@@ -32,8 +38,8 @@ pub use http_client::{
 };
 pub use limits::{LimitsConfig, TenantLimits};
 pub use load::{
-    Loaded, expand_pattern, load, load_loki, load_loki_text, load_promtail, load_promtail_text, load_rule_tests,
-    load_rules, load_text, to_yaml,
+    Loaded, expand_pattern, load, load_alertmanager, load_alertmanager_text, load_loki, load_loki_text, load_promtail,
+    load_promtail_text, load_rule_tests, load_rules, load_text, to_yaml,
 };
 pub use loki::{
     LokiCompactor, LokiConfig, LokiDeletion, LokiIngester, LokiLimits, LokiOtlp, LokiOtlpAction, LokiOtlpRule,

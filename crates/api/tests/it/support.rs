@@ -131,6 +131,7 @@ impl App {
             retention_ms: 86_400_000,
             shipper: Box::new(|| serde_json::Value::Null),
             logs: None,
+            alerting: None,
             data_dir: dir.path().to_owned(),
         };
         change(&mut parts);

@@ -61,7 +61,7 @@ pub(super) fn http_client(f: &Fields<'_, '_>, http2_by_default: bool) -> HttpCli
             .map(|node| authorization(f.context, node, f.key("authorization")))
             .or(bearer),
         oauth2: f.get("oauth2").map(|node| oauth2(f.context, node, f.key("oauth2"))),
-        tls_config: tls_config(f),
+        tls_config: tls_config(f, "tls_config"),
         follow_redirects: f.boolean("follow_redirects").unwrap_or(true),
         enable_http2: f.boolean("enable_http2").unwrap_or(http2_by_default),
         proxy: proxy(f),
@@ -133,7 +133,7 @@ fn oauth2(context: &Context<'_>, node: &Node, path: String) -> OAuth2 {
         scopes: f.texts("scopes"),
         token_url: f.text_or_empty("token_url"),
         endpoint_params: f.text_map("endpoint_params"),
-        tls_config: tls_config(&f),
+        tls_config: tls_config(&f, "tls_config"),
         proxy: proxy(&f),
     };
     if config.client_id.is_empty() {
@@ -150,8 +150,8 @@ fn oauth2(context: &Context<'_>, node: &Node, path: String) -> OAuth2 {
     config
 }
 
-/// The key `tls_config` of a section.
-pub(super) fn tls_config(outer: &Fields<'_, '_>) -> TlsConfig {
+/// A section of TLS settings, `tls_config` as a rule.
+pub(super) fn tls_config(outer: &Fields<'_, '_>, key: &str) -> TlsConfig {
     const VERSIONS: [(&str, TlsVersion); 4] = [
         ("TLS10", TlsVersion::Tls10),
         ("TLS11", TlsVersion::Tls11),
@@ -170,8 +170,8 @@ pub(super) fn tls_config(outer: &Fields<'_, '_>) -> TlsConfig {
         "min_version",
         "max_version",
     ];
-    let Some(node) = outer.get("tls_config") else { return TlsConfig::default() };
-    let f = Fields::open(outer.context, node, outer.key("tls_config"), &[KEYS]);
+    let Some(node) = outer.get(key) else { return TlsConfig::default() };
+    let f = Fields::open(outer.context, node, outer.key(key), &[KEYS]);
     for pair in [["ca", "ca_file"], ["cert", "cert_file"], ["key", "key_file"]] {
         at_most_one(&f, &pair);
     }

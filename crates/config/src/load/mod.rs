@@ -1,5 +1,6 @@
 //! Reading a Prometheus configuration: the file, its `.env`, and the files with further jobs that it names.
 
+mod alertmanager;
 mod discovery;
 mod http_client;
 mod limits;
@@ -14,6 +15,7 @@ mod rules;
 mod scrape;
 mod sections;
 
+pub use alertmanager::{load_alertmanager, load_alertmanager_text};
 pub use loki::{load_loki, load_loki_text};
 pub use rule_tests::load_rule_tests;
 pub use rules::load_rules;

@@ -177,7 +177,7 @@ pub(super) fn tracing(outer: &Fields<'_, '_>) -> Option<TracingConfig> {
         endpoint: f.text_or_empty("endpoint"),
         sampling_fraction: f.float("sampling_fraction").unwrap_or(0.0),
         insecure: f.boolean("insecure").unwrap_or(false),
-        tls_config: tls_config(&f),
+        tls_config: tls_config(&f, "tls_config"),
         headers: plain_headers(&f).into_iter().map(|(name, value)| (name, Secret::new(value))).collect(),
         compression: f.choice("compression", &[("gzip", TracingCompression::Gzip)]),
         timeout: f.duration("timeout").unwrap_or_default(),

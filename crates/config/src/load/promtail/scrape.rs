@@ -197,7 +197,7 @@ fn syslog(context: &Context<'_>, node: &Node, path: String) -> Option<SyslogConf
         use_incoming_timestamp: f.boolean("use_incoming_timestamp").unwrap_or(false),
         use_rfc5424_message: f.boolean("use_rfc5424_message").unwrap_or(false),
         max_message_length: size(&f, "max_message_length").filter(|s| !s.is_zero()).map_or(8192, ByteSize::bytes),
-        tls: f.get("tls_config").is_some().then(|| tls_config(&f)),
+        tls: f.get("tls_config").is_some().then(|| tls_config(&f, "tls_config")),
     };
     if config.transport == SyslogTransport::Udp && config.tls.is_some() {
         f.problem("tls_config", "needs listen_protocol: tcp");

@@ -1,0 +1,132 @@
+//! What readers ask: alerts with their states, groups.
+
+use std::sync::Arc;
+
+use model::{Labels, Timestamp};
+
+use super::{Engine, Mute};
+use crate::alert::{Alert, Fingerprint};
+use crate::state::Acknowledgement;
+
+/// Whether an alert is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusOf {
+    /// It is.
+    Active,
+    /// Something keeps it quiet.
+    Suppressed,
+}
+
+/// An alert as readers see it, computed anew for each question.
+#[derive(Clone, Debug)]
+pub struct AlertStatus {
+    /// Its identity.
+    pub fingerprint: Fingerprint,
+    /// The alert.
+    pub alert: Arc<Alert>,
+    /// Whether it is told.
+    pub state: StatusOf,
+    /// Silences.
+    pub silenced_by: Vec<String>,
+    /// Alerts.
+    pub inhibited_by: Vec<Fingerprint>,
+    /// Times of its group; in groups only.
+    pub muted_by: Vec<String>,
+    /// Who is told, by name.
+    pub receivers: Vec<Arc<str>>,
+    /// Who has seen it.
+    pub ack: Option<Acknowledgement>,
+}
+
+/// A group as readers see it.
+#[derive(Clone, Debug)]
+pub struct GroupedAlerts {
+    /// Its key.
+    pub key: Arc<str>,
+    /// What its alerts have in common.
+    pub labels: Labels,
+    /// Who is told.
+    pub receiver: Arc<str>,
+    /// Labels of its route, as configured.
+    pub route_labels: Vec<(String, String)>,
+    /// When it is looked at next.
+    pub next_flush: Timestamp,
+    /// Its alerts that have not ended, in the order of a message.
+    pub alerts: Vec<AlertStatus>,
+}
+
+impl Engine {
+    /// The alerts that have not ended, by fingerprint.
+    pub fn alerts(&self, now: Timestamp) -> Vec<AlertStatus> {
+        let firing = self.state.alerts.iter().filter(|(_, alert)| !alert.resolved_at(now));
+        let mut all: Vec<AlertStatus> =
+            firing.map(|(fingerprint, alert)| self.status(*fingerprint, alert, now)).collect();
+        all.sort_by_key(|status| status.fingerprint);
+        all
+    }
+
+    /// One alert, ended or not.
+    pub fn alert(&self, fingerprint: Fingerprint, now: Timestamp) -> Option<AlertStatus> {
+        self.state.alerts.get(&fingerprint).map(|alert| self.status(fingerprint, alert, now))
+    }
+
+    fn status(&self, fingerprint: Fingerprint, alert: &Arc<Alert>, now: Timestamp) -> AlertStatus {
+        let silenced_by = self.silenced_by(&alert.labels, now);
+        let inhibited_by: Vec<Fingerprint> = self.inhibitor_of(&alert.labels, now).into_iter().collect();
+        let quiet = !silenced_by.is_empty() || !inhibited_by.is_empty();
+        let routes = self.setup.routes.matching(&alert.labels);
+        let mut receivers: Vec<Arc<str>> =
+            routes.into_iter().map(|id| self.setup.routes.0[id].receiver.clone()).collect();
+        receivers.dedup();
+        AlertStatus {
+            fingerprint,
+            alert: alert.clone(),
+            state: if quiet { StatusOf::Suppressed } else { StatusOf::Active },
+            silenced_by,
+            inhibited_by,
+            muted_by: Vec::new(),
+            receivers,
+            ack: self.state.acks.get(&fingerprint).cloned(),
+        }
+    }
+
+    /// The groups, by labels and receiver.
+    pub fn groups(&self, now: Timestamp) -> Vec<GroupedAlerts> {
+        let mut out = Vec::new();
+        for group in self.state.groups.values() {
+            let Some(route) = self.setup.route(&group.route) else { continue };
+            let muted_by = self.setup.muted_by(route, now);
+            let mut alerts = Vec::new();
+            for fingerprint in group.members.keys().filter(|alert| !group.guests.contains(alert)) {
+                let Some(alert) = self.state.alerts.get(fingerprint).filter(|alert| !alert.resolved_at(now)) else {
+                    continue;
+                };
+                let mut status = self.status(*fingerprint, alert, now);
+                status.muted_by.clone_from(&muted_by);
+                if !muted_by.is_empty() {
+                    status.state = StatusOf::Suppressed;
+                }
+                alerts.push(status);
+            }
+            if alerts.is_empty() {
+                continue;
+            }
+            alerts.sort_by(|a, b| crate::alert::message_order(&a.alert.labels, &b.alert.labels));
+            out.push(GroupedAlerts {
+                key: group.key.clone(),
+                labels: group.labels.clone(),
+                receiver: group.receiver.clone(),
+                route_labels: route.labels.clone(),
+                next_flush: group.next_flush,
+                alerts,
+            });
+        }
+        out.sort_by(|a, b| a.labels.cmp(&b.labels).then_with(|| a.receiver.cmp(&b.receiver)));
+        out
+    }
+
+    /// What keeps an alert quiet now: other alerts and silences.
+    pub fn mute(&self, labels: &Labels, now: Timestamp) -> Option<Mute> {
+        self.mute_of(labels, now)
+    }
+}
