@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alerting::{Alerting, AlertingOptions, Prepared};
+use alerting::{Alerting, AlertingOptions, Prepared, Report};
 use config::{AlertingConfigFile, Loaded, MatcherSyntax};
 use model::{Clock, Labels};
 use parking_lot::RwLock;
@@ -128,9 +128,20 @@ impl Notify for InProcess {
                 return None;
             }
             alert.labels = labels.build();
-            Some(alert)
+            Some(report(alert))
         });
-        self.alerting.notify(told.collect());
+        self.alerting.tell(told.collect());
+    }
+}
+
+fn report(alert: Notification) -> Report {
+    let texts = |labels: &Labels| labels.iter().map(|l| (l.name.to_owned(), l.value.to_owned())).collect();
+    Report {
+        labels: texts(&alert.labels),
+        annotations: texts(&alert.annotations),
+        starts_at: Some(alert.starts_at),
+        ends_at: Some(alert.ends_at),
+        generator_url: alert.generator_url,
     }
 }
 

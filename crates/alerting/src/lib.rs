@@ -26,7 +26,10 @@ mod state;
 mod templates;
 
 pub use alert::{Alert, Fingerprint, message_order};
-pub use engine::{AlertStatus, Delivery, Engine, GroupedAlerts, Mute, Outcome, SilenceError, StatusOf};
+pub use engine::{
+    AlertStatus, Delivery, Engine, Explanation, GroupExplanation, GroupedAlerts, IntegrationExplanation, Mute, Outcome,
+    SilenceError, StatusOf,
+};
 pub use error::AlertingError;
 pub use event::{Event, EventKind};
 pub use message::Message;

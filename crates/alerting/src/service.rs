@@ -88,7 +88,7 @@ impl Prepared {
                     reason,
                 };
                 crate::receivers::check_templates(integration, &templates).map_err(failed)?;
-                let made = Receiver::new(integration).map_err(|error| failed(error.to_string()))?;
+                let made = Receiver::new(integration, clock.clone()).map_err(|error| failed(error.to_string()))?;
                 receivers.insert(id, Arc::new(made));
             }
         }
@@ -210,6 +210,14 @@ impl Alerting {
         let (commit, errors) = self.put_now(reports);
         self.durable(commit).await?;
         Ok(errors)
+    }
+
+    /// The same for a caller that does not wait for the disk.
+    pub fn tell(&self, reports: Vec<Report>) {
+        let (_, errors) = self.put_now(reports);
+        for reason in errors {
+            warn!(reason, "an alert of a rule is not valid");
+        }
     }
 
     fn put_now(&self, reports: Vec<Report>) -> (Option<Commit>, Vec<String>) {
@@ -394,22 +402,5 @@ impl Inner {
         let events = self.engine.take_events();
         self.history.add(events, now);
         self.journal.append(&changes, now)
-    }
-}
-
-impl rules::Notify for Alerting {
-    fn notify(&self, alerts: Vec<rules::Notification>) {
-        let text = |labels: &model::Labels| labels.iter().map(|l| (l.name.to_owned(), l.value.to_owned())).collect();
-        let report = |alert: rules::Notification| Report {
-            labels: text(&alert.labels),
-            annotations: text(&alert.annotations),
-            starts_at: Some(alert.starts_at),
-            ends_at: Some(alert.ends_at),
-            generator_url: alert.generator_url,
-        };
-        let (_, errors) = self.put_now(alerts.into_iter().map(report).collect());
-        for reason in errors {
-            warn!(reason, "an alert of a rule is not valid");
-        }
     }
 }

@@ -28,6 +28,7 @@ pub use hyper::body::Incoming;
 pub use body::{BodyLimit, read_body};
 use connector::ProxyConnector;
 use credentials::Credentials;
+pub use tls::client_config;
 
 /// Connections are kept between scrapes for this long, as in Prometheus.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);

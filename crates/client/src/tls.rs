@@ -22,7 +22,7 @@ pub(super) fn server_name(config: &TlsConfig) -> Result<Option<ServerName<'stati
 }
 
 /// Reads all files named and puts a client configuration together.
-pub(super) fn client_config(config: &TlsConfig) -> Result<ClientConfig, ClientError> {
+pub fn client_config(config: &TlsConfig) -> Result<ClientConfig, ClientError> {
     let refused = ClientError::Settings;
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())

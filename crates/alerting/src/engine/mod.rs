@@ -7,6 +7,7 @@
 //! taken; a group whose route is gone from the configuration lives on for that alone.
 
 mod deliver;
+mod explain;
 mod flush;
 mod rebuild;
 mod upkeep;
@@ -27,6 +28,7 @@ use crate::setup::Setup;
 use crate::state::{Change, Group, State};
 
 pub use deliver::{Delivery, Outcome};
+pub use explain::{Explanation, GroupExplanation, IntegrationExplanation};
 pub use upkeep::SilenceError;
 pub use view::{AlertStatus, GroupedAlerts, StatusOf};
 

@@ -2,6 +2,7 @@
 //!
 //! Unlike Alertmanager, which repeats after 5xx alone, 429 is repeated for every receiver, and `Retry-After` is honoured.
 
+use ::http::Response;
 use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use bytes::Bytes;
 
@@ -26,6 +27,11 @@ pub(crate) async fn post_json(receiver: &Receiver, url: &str, body: &serde_json:
     post(receiver, url, "application/json", &[], body).await
 }
 
+/// Asks.
+pub(crate) async fn get(receiver: &Receiver, url: &str) -> Sent {
+    finished(receiver.client.get(url, HeaderMap::new()).await).await
+}
+
 /// Posts anything.
 pub(crate) async fn post(
     receiver: &Receiver,
@@ -42,8 +48,12 @@ pub(crate) async fn post(
         value.set_sensitive(true);
         headers.insert(HeaderName::from_static(name), value);
     }
-    // The URL may be a secret, so that an error must not name it.
-    let response = receiver.client.post(url, headers, body).await.map_err(|error| match error {
+    finished(receiver.client.post(url, headers, body).await).await
+}
+
+/// The URL may be a secret, so that an error must not name it.
+async fn finished(answer: std::result::Result<Response<client::Incoming>, client::FetchError>) -> Sent {
+    let response = answer.map_err(|error| match error {
         client::FetchError::Request { reason, .. } => Failure::Retry(None, reason),
         other => Failure::Retry(None, other.to_string()),
     })?;

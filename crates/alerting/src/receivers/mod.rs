@@ -1,14 +1,25 @@
 //! The protocols of receivers: each turns a message into requests and reads what became of them.
 
+mod chat;
+mod email;
 mod http;
+mod incident;
+mod jira;
+mod pagerduty;
+mod slack;
+mod smtp;
+mod sns;
 mod webhook;
+mod wechat;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::client::HttpClient;
 use config::{IntegrationConfig, IntegrationKind};
+use model::{Clock, Timestamp};
 
 use crate::engine::Outcome;
 use crate::message::Message;
@@ -23,6 +34,7 @@ pub struct Receiver {
     /// Its settings.
     pub(crate) config: IntegrationConfig,
     pub(crate) client: HttpClient,
+    clock: Arc<dyn Clock>,
 }
 
 /// What a protocol answers: what to remember, or why not.
@@ -46,6 +58,14 @@ impl From<Failure> for Outcome {
     }
 }
 
+/// A text cut to so many characters, the last of which then says so.
+pub(crate) fn truncated(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A template failed: that is final.
 pub(crate) fn template(error: String) -> Failure {
     Failure::Final(error)
@@ -53,8 +73,13 @@ pub(crate) fn template(error: String) -> Failure {
 
 impl Receiver {
     /// Reads certificates and makes a client.
-    pub fn new(config: &IntegrationConfig) -> std::result::Result<Self, ::client::ClientError> {
-        Ok(Receiver { client: HttpClient::new(&config.http)?, config: config.clone() })
+    pub fn new(config: &IntegrationConfig, clock: Arc<dyn Clock>) -> std::result::Result<Self, ::client::ClientError> {
+        Ok(Receiver { client: HttpClient::new(&config.http)?, config: config.clone(), clock })
+    }
+
+    /// The present, for signatures.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Tries once.
@@ -73,7 +98,23 @@ impl Receiver {
     async fn dispatch(&self, message: &Message<'_>) -> Result {
         match self.config.kind {
             IntegrationKind::Webhook => webhook::send(self, message).await,
-            other => Err(Failure::Final(format!("receivers of kind {other} cannot send yet"))),
+            IntegrationKind::Pagerduty => pagerduty::send(self, message).await,
+            IntegrationKind::Slack => slack::send(self, message).await,
+            IntegrationKind::Discord => chat::discord(self, message).await,
+            IntegrationKind::Msteams => chat::teams(self, message).await,
+            IntegrationKind::Msteamsv2 => chat::teams_flow(self, message).await,
+            IntegrationKind::Webex => chat::webex(self, message).await,
+            IntegrationKind::Telegram => chat::telegram(self, message).await,
+            IntegrationKind::Rocketchat => chat::rocketchat(self, message).await,
+            IntegrationKind::Mattermost => chat::mattermost(self, message).await,
+            IntegrationKind::Opsgenie => incident::opsgenie(self, message).await,
+            IntegrationKind::Victorops => incident::victorops(self, message).await,
+            IntegrationKind::Incidentio => incident::incidentio(self, message).await,
+            IntegrationKind::Pushover => incident::pushover(self, message).await,
+            IntegrationKind::Email => email::send(self, message).await,
+            IntegrationKind::Wechat => wechat::send(self, message).await,
+            IntegrationKind::Sns => sns::send(self, message).await,
+            IntegrationKind::Jira => jira::send(self, message).await,
         }
     }
 

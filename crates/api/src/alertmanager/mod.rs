@@ -1,6 +1,7 @@
 //! Alertmanager's API v2, as its OpenAPI document describes it, and the post of API v1 that old senders use.
 
 mod alerts;
+pub(crate) mod own;
 mod silences;
 mod status;
 
@@ -88,7 +89,7 @@ struct Filter {
 impl Filter {
     fn read(query: &str, syntax: MatcherSyntax) -> Result<Self, String> {
         let mut filter = Filter::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match name.as_ref() {
                 "filter" => {
                     let matcher = parse_matcher(&value, syntax);

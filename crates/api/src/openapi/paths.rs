@@ -79,6 +79,8 @@ const SORT_DIR: Parameter = may("sort_dir", Kind::OneOf(&["asc", "dsc"]), "With 
 const SCORE: Parameter = may("include_score", Kind::Flag, "Say how well each name fits.");
 const BATCH: Parameter = may("batch_size", Kind::Number, "Names in a line of the answer. Default: 100.");
 const ID: Parameter = must("id", Kind::Text, "A query, as the list names it.");
+const FINGERPRINT: Parameter = must("fingerprint", Kind::Text, "Sixteen digits, as the list of alerts names it.");
+const DEAD_LETTER: Parameter = must("id", Kind::Text, "A dead letter, as the list names it.");
 const VERSION: Parameter = may("openapi_version", Kind::OneOf(&["3.1", "3.2"]), "Default: 3.1.");
 
 /// Below `/api/v1`.
@@ -292,6 +294,26 @@ pub(super) const OURS: &[Endpoint] = &[
     json("GET", "/queries/{id}", "One of them", &[ID]),
     json("DELETE", "/queries/{id}", "End it", &[ID]),
     json("POST", "/queries/{id}/kill", "End it", &[ID]),
+    json(
+        "GET",
+        "/alerting/history",
+        "What happened to alerts, notifications and silences, the newest first",
+        &[
+            FROM,
+            TO,
+            may("alert", Kind::Text, "The fingerprint of an alert."),
+            may("alertname", Kind::Text, "Alerts of this name."),
+            may("kind", Kind::Text, "Events of this kind, such as firing, sent, dead, silence_created."),
+            may("receiver", Kind::Text, "Events of this receiver."),
+            may("limit", Kind::Number, "Most events; 1000 where it is not given."),
+        ],
+    ),
+    json("GET", "/alerting/outbox", "Notifications that wait, and those that receivers refused", &[]),
+    json("POST", "/alerting/outbox/{id}/resend", "Send one again that was refused", &[DEAD_LETTER]),
+    json("GET", "/alerting/routes", "The tree of routes", &[]),
+    json("GET", "/alerting/alerts/{fingerprint}", "An alert, and why it is or is not told", &[FINGERPRINT]),
+    json("POST", "/alerting/alerts/{fingerprint}/ack", "Note that someone has seen an alert", &[FINGERPRINT]),
+    json("DELETE", "/alerting/alerts/{fingerprint}/ack", "Take that back", &[FINGERPRINT]),
     json("GET", "/status/store", "What the store holds and does", &[]),
     json("GET", "/status/logs", "What the store of logs holds and does", &[]),
     json(
