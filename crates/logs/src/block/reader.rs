@@ -297,7 +297,7 @@ impl LogPage for BlockPage {
 
     fn timestamps(&self) -> Result<Arc<[i64]>, SourceError> {
         let head = self.sound(self.block.head(self.number, &self.row))?;
-        Ok(Arc::from(head.timestamps.as_slice()))
+        Ok(head.timestamps.clone())
     }
 
     fn lines(&self) -> Result<Arc<Lines>, SourceError> {

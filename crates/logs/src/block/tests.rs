@@ -115,3 +115,24 @@ fn no_flipped_bit_gives_other_lines() {
     }
     assert!(found > 20, "{found} damaged places were noticed");
 }
+
+#[test]
+fn a_damaged_index_never_panics() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("block");
+    let entry = write(&path);
+    let encoded = open(&path, &entry).index().unwrap().encode().unwrap();
+    let body = &encoded[..encoded.len() - super::index::TRAILER];
+    let plain = crate::page::take_blob(&mut blocks::bytes::Reader(body)).unwrap().into_owned();
+    assert_eq!(super::index::Index::decode(body).unwrap().rows.len(), 24);
+    for at in 0..plain.len() {
+        for damage in [0xff, 0x80, 1] {
+            let mut bad = plain.clone();
+            bad[at] ^= damage;
+            let mut blob = Vec::new();
+            blocks::bytes::put_varint(&mut blob, (bad.len() as u64) << 1);
+            blob.extend_from_slice(&bad);
+            let _ = super::index::Index::decode(&blob);
+        }
+    }
+}

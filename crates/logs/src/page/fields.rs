@@ -13,6 +13,8 @@ use model::LineFormat;
 use super::split::Class;
 use super::{Template, zip};
 
+/// What every marker has in it, and no template.
+const MARK: &str = "90817263";
 /// More names are not held apart.
 const MOST_NAMES: usize = 400;
 
@@ -60,14 +62,13 @@ fn of_template(template: &Template, format: LineFormat) -> Option<Found> {
     let mut found: Found = Vec::new();
     let mut is_clear = true;
     let mut note = |name: &str, value: &str| {
-        is_clear &= !markers.iter().any(|marker| name.contains(marker.as_str()));
-        let slot = markers.iter().position(|marker| marker == value);
-        let at = match slot {
-            Some(slot) => Some(At::Slot(slot as u32)),
+        is_clear &= !name.contains(MARK);
+        let at = match value.contains(MARK) {
+            // A part of the value varies, unless it is the marker and nothing else.
+            true => markers.iter().position(|marker| marker == value).map(|slot| At::Slot(slot as u32)),
             // With an option an empty value counts, without it does not.
-            None if value.is_empty() && format == LineFormat::Logfmt => None,
-            None if markers.iter().any(|marker| value.contains(marker.as_str())) => None,
-            None => Some(At::Text(Box::from(value))),
+            false if value.is_empty() && format == LineFormat::Logfmt => None,
+            false => Some(At::Text(Box::from(value))),
         };
         found.push((Box::from(name), at));
         ControlFlow::Continue(())
@@ -90,8 +91,8 @@ fn with_markers(template: &Template) -> Option<(Vec<u8>, Vec<String>)> {
     let mut from = 0;
     for (number, cut) in template.cuts.iter().enumerate() {
         let marker = match cut.class {
-            Class::Number => format!("90817263{number:05}"),
-            _ => format!("Zq90817263{number:05}q"),
+            Class::Number => format!("{MARK}{number:05}"),
+            _ => format!("Zq{MARK}{number:05}q"),
         };
         line.extend_from_slice(&template.text[from..cut.at]);
         line.extend_from_slice(marker.as_bytes());
@@ -99,7 +100,7 @@ fn with_markers(template: &Template) -> Option<(Vec<u8>, Vec<String>)> {
         markers.push(marker);
     }
     line.extend_from_slice(&template.text[from..]);
-    memchr::memmem::find(&template.text, b"90817263").is_none().then_some((line, markers))
+    memchr::memmem::find(&template.text, MARK.as_bytes()).is_none().then_some((line, markers))
 }
 
 /// Appends fields; the same number of templates is needed to read them.

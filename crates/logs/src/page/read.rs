@@ -1,5 +1,7 @@
 //! Reading a page: its head, then only those sections that are asked for.
 
+use std::sync::Arc;
+
 use blocks::bytes::{Damaged, Reader};
 use model::{ABSENT, Column, LineFormat, Lines, NamedColumn};
 
@@ -12,7 +14,7 @@ use super::{Cut, Template, VERSION, ints, zip};
 /// What the head of a page says.
 #[derive(Clone, Debug)]
 pub(crate) struct PageHead {
-    pub(crate) timestamps: Vec<i64>,
+    pub(crate) timestamps: Arc<[i64]>,
     ids: Vec<u32>,
     templates: usize,
     json: Fields,
@@ -34,7 +36,7 @@ impl PageHead {
         if reader.varint()? != VERSION {
             return Err(Damaged("a page of an unknown version"));
         }
-        let timestamps = ints::decode(reader, entries)?;
+        let timestamps = Arc::from(ints::decode(reader, entries)?);
         let ids = ints::decode(reader, entries)?;
         let templates = reader.varint()? as usize;
         if templates > entries || ids.iter().any(|id| !(0..templates as i64).contains(id)) {

@@ -61,7 +61,7 @@ fn check(lines: &[String]) {
     let (entries, page) = page(lines);
     let head = head(&page);
     let fetch = fetch(&page);
-    assert_eq!(head.timestamps, entries.timestamps);
+    assert_eq!(*head.timestamps, *entries.timestamps);
     assert_eq!(head.lines(page.info.line_bytes, &fetch).unwrap(), entries.lines);
     let metadata = head.metadata(&fetch).unwrap();
     for at in 0..entries.len() {

@@ -1,6 +1,8 @@
 //! The store from outside: what was acknowledged can be read, once, whatever happens in between.
+
 #![allow(clippy::unwrap_used)] // the lint knows test functions, but not their helpers
 
+mod background;
 mod basics;
 mod maintenance;
 mod simulation;

@@ -1,0 +1,87 @@
+//! The store by itself: on a real disk, with its own threads, while many write and read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use logs::{Store, StoreOptions};
+use model::{AppendError, LogBatch, LogRequest, LogSink, LogSource, NanoRange, SystemClock, Tenant};
+
+use crate::support::{NOW, labels, read_set};
+
+const BATCHES: i64 = 120;
+const LINES: i64 = 200;
+
+fn options() -> StoreOptions {
+    StoreOptions {
+        flush_head_bytes: 200_000,
+        memory_limit_bytes: Some(1 << 20),
+        page_bytes: 40_000,
+        wal_segment_bytes: 100_000,
+        ..StoreOptions::default()
+    }
+}
+
+async fn write(store: &Store, app: &str) {
+    for number in 0..BATCHES {
+        let mut batch = LogBatch::new(Tenant::default());
+        let stream = batch.add_stream(labels(app));
+        for at in 0..LINES {
+            let time = NOW * 1_000_000 + number * LINES + at;
+            let line = format!("{{\"app\":\"{app}\",\"n\":{at},\"batch\":{number},\"id\":\"{:016x}\"}}", time * 7919);
+            batch.push(stream, time, line.as_bytes(), []);
+        }
+        loop {
+            match store.append(batch.clone()).await {
+                Ok(report) => break assert_eq!(report.rejected.len(), 0),
+                Err(AppendError::OverBudget { .. }) => {
+                    // The store has been called to flush; nobody tells when it is done.
+                    let _ = tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>()).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn count(store: &Store) -> usize {
+    let tenant = Tenant::default();
+    let request = LogRequest { tenant: &tenant, matchers: &[], range: NanoRange::ALL, fragments: &[], memory: None };
+    let set = store.select(&request).unwrap();
+    read_set(&*set).unwrap().values().map(Vec::len).sum()
+}
+
+#[test]
+fn many_write_and_read_while_it_flushes_and_compacts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), options(), Arc::new(SystemClock)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = ["a", "b", "c"]
+            .map(|app| {
+                let store = &store;
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                    runtime.block_on(write(store, app));
+                })
+            })
+            .into();
+        scope.spawn(|| {
+            let mut before = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let now = count(&store);
+                assert!(now >= before, "{now} entries where there were {before}");
+                before = now;
+            }
+        });
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let all = 3 * (BATCHES * LINES) as usize;
+    assert_eq!(count(&store), all);
+    assert!(store.stats().flushes > 1, "the store has flushed by itself");
+    store.close().unwrap();
+    drop(store);
+    let (store, report) = Store::open(dir.path(), options(), Arc::new(SystemClock)).unwrap();
+    assert!(!report.found_damage() && report.replayed_entries == 0);
+    assert_eq!(count(&store), all);
+}
