@@ -29,7 +29,7 @@ enum Workload {
     Codec(codec::CodecArguments),
     /// The metric store alone: memory of an active series, samples a CPU second, log bytes a sample, time of a restart.
     Head(head::HeadArguments),
-    /// The log store alone: bytes a CPU second, size at rest, and what searches, scans, columns and counts cost.
+    /// Logs by Loki's interface: bytes a CPU second, size at rest, memory, and what searches and counts cost; or the store alone.
     Logs(logs::LogsArguments),
     /// The remote write receiver over HTTP: samples a CPU second of the server, with the store and without.
     RemoteWrite(remote_write::RemoteWriteArguments),

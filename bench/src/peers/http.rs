@@ -10,33 +10,33 @@ use anyhow::Context;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A connection to a server.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
     address: String,
 }
 
 /// Status and body of an answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn open(address: &str) -> anyhow::Result<Self> {
+    pub(crate) fn open(address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Connection { stream: BufReader::with_capacity(1 << 16, stream), address: address.to_owned() })
     }
 
-    pub(super) fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
+    pub(crate) fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
         let head = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
         self.stream.get_mut().write_all(head.as_bytes())?;
         self.answer()
     }
 
     /// Sends a body with the headers given, each ended by a line break.
-    pub(super) fn post(&mut self, path: &str, headers: &str, body: &[u8]) -> anyhow::Result<Answer> {
+    pub(crate) fn post(&mut self, path: &str, headers: &str, body: &[u8]) -> anyhow::Result<Answer> {
         let (address, length) = (&self.address, body.len());
         let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\n\r\n");
         self.stream.get_mut().write_all(head.as_bytes())?;
@@ -83,7 +83,7 @@ impl Connection {
 }
 
 /// A value of a URL's query.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         match byte {

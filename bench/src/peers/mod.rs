@@ -4,11 +4,11 @@
 //! memory; bytes on disk; the time from a start after `kill -9` to the first answer; CPU time and bytes of the form in which
 //! data stays; the queries.
 
-mod http;
+pub(crate) mod http;
 mod payload;
 mod queries;
 mod report;
-mod servers;
+pub(crate) mod servers;
 mod shares;
 
 use std::path::{Path, PathBuf};
@@ -192,7 +192,7 @@ fn measure(
 }
 
 /// Lets time pass.
-fn pause(time: Duration) {
+pub(crate) fn pause(time: Duration) {
     let (_keep, never) = mpsc::channel::<()>();
     // Nothing is ever sent.
     let _ = never.recv_timeout(time);

@@ -20,14 +20,14 @@ const IDLE_SHARE: f64 = 0.03;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Afferent,
     VictoriaMetrics,
     Prometheus,
 }
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Afferent => "Afferent",
             Kind::VictoriaMetrics => "VictoriaMetrics",
@@ -36,7 +36,7 @@ impl Kind {
     }
 
     /// The program, or `None` where it is not on this machine.
-    pub(super) fn program(self, afferent: &Path, peers: Option<&Path>) -> Option<PathBuf> {
+    pub(crate) fn program(self, afferent: &Path, peers: Option<&Path>) -> Option<PathBuf> {
         let path = match self {
             Kind::Afferent => afferent.to_owned(),
             Kind::VictoriaMetrics => peers?.join("usr/bin/victoria-metrics"),
@@ -77,11 +77,11 @@ impl Kind {
 }
 
 /// A server that runs; it ends with this value.
-pub(super) struct Server {
-    pub(super) kind: Kind,
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
     program: PathBuf,
     dir: PathBuf,
-    pub(super) address: String,
+    pub(crate) address: String,
     child: Child,
 }
 
@@ -93,35 +93,35 @@ impl Drop for Server {
 
 impl Server {
     /// Starts a server over the data in `dir`.
-    pub(super) fn start(kind: Kind, program: &Path, dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(kind: Kind, program: &Path, dir: &Path) -> anyhow::Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let child = spawn(kind, program, dir, &address)?;
         Ok(Server { kind, program: program.to_owned(), dir: dir.to_owned(), address, child })
     }
 
     /// Ends the process as a crash would.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Starts the server again over the same data.
-    pub(super) fn restart(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
         self.child = spawn(self.kind, &self.program, &self.dir, &self.address)?;
         Ok(())
     }
 
-    pub(super) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.child.id().to_string()
     }
 
-    pub(super) fn connect(&self) -> anyhow::Result<Connection> {
+    pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
         Connection::open(&self.address)
     }
 
     /// Waits until a path is answered by a body that `is_enough`; answers the time this took.
-    pub(super) fn wait_for(&mut self, path: &str, is_enough: impl Fn(&[u8]) -> bool) -> anyhow::Result<Duration> {
+    pub(crate) fn wait_for(&mut self, path: &str, is_enough: impl Fn(&[u8]) -> bool) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         while begun.elapsed() < START_PATIENCE {
             if let Some(status) = self.child.try_wait()? {
@@ -142,7 +142,7 @@ impl Server {
     }
 
     /// Waits until the server has nothing left to do and has written what it acknowledged.
-    pub(super) fn rest(&self) -> anyhow::Result<()> {
+    pub(crate) fn rest(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
         if self.kind == Kind::VictoriaMetrics {
             // It keeps what came in for five seconds before it writes it to disk.
@@ -159,7 +159,7 @@ impl Server {
     }
 
     /// Makes everything that was sent visible to queries.
-    pub(super) fn make_visible(&self) -> anyhow::Result<()> {
+    pub(crate) fn make_visible(&self) -> anyhow::Result<()> {
         if self.kind == Kind::VictoriaMetrics {
             self.connect()?.get("/internal/force_flush")?;
         }
@@ -167,7 +167,7 @@ impl Server {
     }
 
     /// Brings the data into the form in which it stays; answers its bytes.
-    pub(super) fn compact(&self) -> anyhow::Result<u64> {
+    pub(crate) fn compact(&self) -> anyhow::Result<u64> {
         let data = self.dir.join("data");
         match self.kind {
             Kind::Afferent | Kind::VictoriaMetrics => {
@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// Bytes of everything that the server keeps on disk.
-    pub(super) fn bytes(&self) -> anyhow::Result<u64> {
+    pub(crate) fn bytes(&self) -> anyhow::Result<u64> {
         bytes_under(&self.dir.join("data"))
     }
 }

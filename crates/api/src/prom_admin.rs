@@ -62,17 +62,23 @@ pub(crate) async fn clean_tombstones(State(api): State<Arc<Api>>) -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// VictoriaMetrics' `/internal/force_flush`: what is in memory goes into a block.
+/// VictoriaMetrics' `/internal/force_flush`: what is in memory goes into blocks, metrics and logs.
 pub(crate) async fn force_flush(State(api): State<Arc<Api>>) -> Answer {
     let store = Arc::clone(&api.parts.store);
     run(&api, move || store.flush()).await?;
+    if let Some(store) = api.logs.as_ref().map(|logs| Arc::clone(&logs.store)) {
+        run(&api, move || store.flush()).await?;
+    }
     Ok(StatusCode::OK.into_response())
 }
 
-/// VictoriaMetrics' `/internal/force_merge`; answers when the work is done.
+/// VictoriaMetrics' `/internal/force_merge`, of metrics and logs; answers when the work is done.
 pub(crate) async fn force_merge(State(api): State<Arc<Api>>) -> Answer {
     let store = Arc::clone(&api.parts.store);
     run(&api, move || store.merge_now()).await?;
+    if let Some(store) = api.logs.as_ref().map(|logs| Arc::clone(&logs.store)) {
+        run(&api, move || store.merge_now()).await?;
+    }
     Ok(StatusCode::OK.into_response())
 }
 
@@ -117,9 +123,9 @@ fn parse_go_bool(text: &str) -> Option<bool> {
     }
 }
 
-async fn run(
+async fn run<E: std::fmt::Display + Send + 'static>(
     api: &Arc<Api>,
-    work: impl FnOnce() -> Result<(), metrics::StoreError> + Send + 'static,
+    work: impl FnOnce() -> Result<(), E> + Send + 'static,
 ) -> Result<(), ApiError> {
     let admission = api.lookups.admit(api.engine().options().timeout).await?;
     let result = admission.run(CancelFlag::default(), work).await?;

@@ -31,9 +31,9 @@ pub struct LokiConfig {
 pub struct LokiCompactor {
     /// Whether anything is deleted for its age.
     pub retention_enabled: bool,
-    /// How long what a deletion hits is kept still.
+    /// How long what a deletion hits is kept still; shown, not waited for.
     pub retention_delete_delay: Millis,
-    /// How long a deletion may be taken back.
+    /// How long a deletion may be taken back; shown, not honoured.
     pub delete_request_cancel_period: Millis,
 }
 

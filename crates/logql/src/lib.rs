@@ -12,16 +12,17 @@ mod pattern;
 pub mod patterns;
 mod pipeline;
 mod regexes;
+mod sieve;
 pub mod syntax;
 mod units;
 pub mod value;
 mod vector_math;
-pub mod volume;
 
 pub use engine::{
     CancelFlag, Direction, Engine, EngineOptions, Progress, QueryContext, QueryResult, QueryStats, RangeParams,
 };
 pub use error::QueryError;
 pub use pipeline::{Category, StageError};
+pub use sieve::Sieve;
 pub use syntax::{ParseError, ast, format, parse, parse_log, parse_matchers};
 pub use value::{LogLine, LogStream, MatrixSeries, Value, VectorSample};

@@ -54,6 +54,11 @@ impl Meta {
         })
     }
 
+    /// True where some entry may have metadata of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|known| **known == *name)
+    }
+
     /// Bytes of memory.
     fn memory(&self) -> usize {
         self.text.len() + 8 * self.pairs.len() + 4 * self.ends.len() + 40 * self.names.len()
@@ -149,6 +154,23 @@ impl Entries {
         kept.into_iter().for_each(|index| rest.push_from(self, index));
         *self = rest;
     }
+}
+
+/// The places of all lines that contain a text, ascending; `None` where a line break is part of it, or there is none.
+pub(crate) fn find(lines: &Lines, text: &[u8]) -> Option<Vec<u32>> {
+    if text.is_empty() || text.contains(&b'\n') {
+        return None;
+    }
+    let finder = memchr::memmem::Finder::new(text);
+    let mut hits = Vec::new();
+    let mut from = 0;
+    while let Some(found) = finder.find(&lines.text[from..]) {
+        // Lines end with a line break, so what has none is within one.
+        let line = lines.line_at(from + found);
+        hits.push(line as u32);
+        from = lines.ends[line] as usize + 1;
+    }
+    Some(hits)
 }
 
 /// Puts entries in order of time, each time and line once. Entries of one time stay in the order of the parts.

@@ -101,51 +101,69 @@ fn runs(text: &[u8], kind: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-fn gram_hash(gram: u64) -> u64 {
-    let mixed = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+/// Hashes that were met lately: what is in every line need not be looked for in a set each time.
+struct Lately(Box<[u64; 4096]>);
+
+impl Lately {
+    fn new() -> Self {
+        Lately(Box::new([0; 4096]))
+    }
+
+    /// False where the hash is known to have been met.
+    fn is_new(&mut self, hash: u64) -> bool {
+        let place = &mut self.0[(hash ^ hash >> 32) as usize % 4096];
+        std::mem::replace(place, hash) != hash || hash == 0
+    }
 }
 
-/// Visits the least gram of every window; of neighbouring windows with the same one only once.
+/// Visits the least gram of every window, hashed; of neighbouring windows with the same one only once.
+///
+/// Windows are told block by block: the least of a window is that of the end of one block and that of the beginning of the next.
 fn minimizers(text: &[u8], mut visit: impl FnMut(u64)) {
-    let Some(count) = text.len().checked_sub(SURE_BYTES - 1) else { return };
-    let hash_at = |at: usize| gram_hash(u64::from_le_bytes(text[at..at + GRAM].try_into().expect("eight bytes")));
-    let mut window = [0_u64; WINDOW];
-    let (mut least, mut least_at) = (u64::MAX, 0);
-    for at in 0..count + WINDOW - 1 {
-        let hash = hash_at(at);
-        window[at % WINDOW] = hash;
-        if hash <= least {
-            (least, least_at) = (hash, at);
-        } else if at - least_at >= WINDOW {
-            least = u64::MAX;
-            for back in (0..WINDOW).rev() {
-                let place = at - back;
-                if window[place % WINDOW] <= least {
-                    (least, least_at) = (window[place % WINDOW], place);
-                }
-            }
-        } else {
-            continue;
-        }
-        if at >= WINDOW - 1 {
-            visit(least);
-        }
+    if text.len() < SURE_BYTES {
+        return;
     }
-    // The first window is complete only when its last gram was seen.
-    if count >= 1 {
-        let first = (0..WINDOW).map(hash_at).min().unwrap_or(0);
-        visit(first);
+    // Of each place on in the block before, the least up to its end.
+    let mut ends = [u64::MAX; WINDOW + 1];
+    let mut last = None;
+    let count = text.len() - (GRAM - 1);
+    for begin in (0..count).step_by(WINDOW) {
+        let length = (count - begin).min(WINDOW);
+        let bytes = &text[begin..begin + length + GRAM - 1];
+        let mut order = [u64::MAX; WINDOW];
+        for (order, gram) in order.iter_mut().zip(bytes.windows(GRAM)) {
+            let gram = u64::from_le_bytes(gram.try_into().expect("a window has eight bytes"));
+            *order = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+        let mut least = u64::MAX;
+        for place in 0..length {
+            least = least.min(order[place]);
+            if begin == 0 && place + 1 < WINDOW {
+                continue;
+            }
+            let of_window = least.min(ends[place + 1]);
+            if last != Some(of_window) {
+                last = Some(of_window);
+                visit((of_window ^ of_window >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9));
+            }
+        }
+        for place in (0..WINDOW).rev() {
+            ends[place] = order[place].min(ends[place + 1]);
+        }
     }
 }
 
 /// Makes the filters of a page's lines.
 pub(crate) fn build(text: &[u8]) -> (Vec<u8>, Shape) {
     let mut tokens = Hashes::default();
+    let mut lately = Lately::new();
     let mut shape = Shape::default();
     for (begin, end) in runs(text, WORD) {
         if end - begin >= LEAST_TOKEN {
-            tokens.insert(xxh3_64(&text[begin..end]));
+            let hash = xxh3_64(&text[begin..end]);
+            if lately.is_new(hash) {
+                tokens.insert(hash);
+            }
         }
         if end - begin >= LEAST_HEX {
             for (from, to) in runs(&text[begin..end], HEX).filter(|(from, to)| to - from >= LEAST_HEX) {
@@ -155,8 +173,11 @@ pub(crate) fn build(text: &[u8]) -> (Vec<u8>, Shape) {
         }
     }
     let mut grams = Hashes::default();
+    let mut lately = Lately::new();
     minimizers(text, |hash| {
-        grams.insert(hash);
+        if lately.is_new(hash) {
+            grams.insert(hash);
+        }
     });
     shape.token_blocks = blocks_for(tokens.len() * TOKEN_BITS);
     shape.gram_blocks = blocks_for(grams.len() * GRAM_BITS);

@@ -9,6 +9,7 @@
 //! ```
 
 mod block;
+mod chunk_page;
 mod compact;
 mod entries;
 mod filter;

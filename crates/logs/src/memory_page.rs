@@ -5,7 +5,7 @@ use std::sync::Arc;
 use memchr::memmem;
 use model::{Column, Held, LineFormat, Lines, LogPage, NamedColumn, PageInfo, SourceError};
 
-use crate::entries::Entries;
+use crate::entries::{Entries, find};
 
 /// The page.
 pub(crate) struct MemoryPage {
@@ -45,6 +45,10 @@ impl LogPage for MemoryPage {
 
     fn lines(&self) -> Result<Arc<Lines>, SourceError> {
         Ok(self.lines.clone())
+    }
+
+    fn find(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        Ok(find(&self.lines, text))
     }
 
     fn metadata(&self) -> Result<Arc<[NamedColumn]>, SourceError> {

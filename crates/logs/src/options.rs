@@ -88,6 +88,9 @@ pub struct StoreOptions {
     pub flush_interval: Duration,
     /// The head is flushed once it holds so many bytes.
     pub flush_head_bytes: usize,
+    /// Of each stream, entries that are newer than so many nanoseconds before its newest stay in memory when the store flushes by
+    /// itself, an eighth of them at most: what comes late by less does not overlap with a block.
+    pub hold_back: i64,
     /// Above this many bytes in the head, batches are refused.
     pub memory_limit_bytes: Option<u64>,
     /// Lines of a page have about so many bytes.
@@ -129,6 +132,7 @@ impl Default for StoreOptions {
             limits: LogLimitTable::default(),
             flush_interval: Duration::from_secs(180),
             flush_head_bytes: 40 << 20,
+            hold_back: 10_000_000_000,
             memory_limit_bytes: Some(128 << 20),
             page_bytes: 1 << 20,
             wal_segment_bytes: 32 << 20,

@@ -14,6 +14,7 @@ use model::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{Block, BlockPage, Row};
+use crate::chunk_page::ChunkPage;
 use crate::entries::{Entries, cuts, merge};
 use crate::filter::Question;
 use crate::head::{Chunk, Head, matches};
@@ -246,6 +247,10 @@ impl StreamSet for Set {
             rest = others;
             match cluster {
                 [Piece::Row(part, graves)] if graves.is_empty() => pages.extend(self.page(part)),
+                [Piece::Chunk(chunk, ..)] if chunk.in_order().is_some() => {
+                    let page = ChunkPage::of(chunk, self.memory.as_ref());
+                    pages.extend(page.map(|page| Arc::new(page) as Arc<dyn LogPage>));
+                }
                 _ => pages.extend(self.merged(cluster)?),
             }
         }

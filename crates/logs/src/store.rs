@@ -209,7 +209,9 @@ impl Store {
         let has_entries = self.shared.entries.load(Ordering::Relaxed) > 0;
         let is_old = since_flush >= self.options.flush_interval;
         if has_entries && (is_old || (may_hurry && (is_full || process_is_over))) {
-            self.flush()?;
+            // Where memory is short, everything goes.
+            let hold_back = if process_is_over { 0 } else { self.options.hold_back };
+            self.flush_holding(&mut self.maintenance.lock(), hold_back)?;
         }
         if !self.options.background {
             self.compactor.run_all().map_err(|e| self.failure("compact the blocks of", e))?;
@@ -220,10 +222,10 @@ impl Store {
 
     /// Writes everything in memory to blocks and empties the log. On failure everything stays where it is.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.flush_holding(&mut self.maintenance.lock())
+        self.flush_holding(&mut self.maintenance.lock(), 0)
     }
 
-    fn flush_holding(&self, maintenance: &mut Maintenance) -> Result<(), StoreError> {
+    fn flush_holding(&self, maintenance: &mut Maintenance, hold_back: i64) -> Result<(), StoreError> {
         maintenance.last_flush = Instant::now();
         let result = flush::flush(Places {
             heads: &self.heads,
@@ -232,6 +234,7 @@ impl Store {
             now: self.clock.now(),
             idle_ms: self.options.idle_stream_ms,
             page_bytes: self.options.page_bytes,
+            hold_back,
         });
         maintenance.last_failed = result.is_err();
         match result {
@@ -264,7 +267,7 @@ impl Store {
         }
         // No other flush in between: its block would be older than the tombstone, its entries younger.
         let mut maintenance = self.maintenance.lock();
-        self.flush_holding(&mut maintenance)?;
+        self.flush_holding(&mut maintenance, 0)?;
         let buried = self.shelf.bury(tenant, matchers, range, filter);
         self.compact_signal.wake();
         buried.map_err(|e| self.failure("note a deletion in", e))

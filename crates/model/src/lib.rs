@@ -13,6 +13,7 @@ mod log_source;
 mod matcher;
 mod memory;
 mod metadata;
+mod number_text;
 pub mod pattern;
 mod sample;
 mod sink;
@@ -25,11 +26,13 @@ pub use histogram::{BucketSpan, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHi
 pub use labels::{Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_legacy_label_name, is_valid_legacy_metric_name};
 pub use log_sink::{LogBatch, LogEntry, LogFuture, LogRejectReason, LogRejection, LogReport, LogSink};
 pub use log_source::{
-    ABSENT, Column, LineFormat, Lines, LogPage, LogRequest, LogSource, NamedColumn, NanoRange, PageInfo, StreamSet,
+    ABSENT, Column, FieldColumn, LineFormat, Lines, LogPage, LogRequest, LogSource, NamedColumn, NanoRange,
+    NumberColumn, PageInfo, StreamSet,
 };
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use memory::{Held, MemoryError, MemoryPool, Reservation, Resident};
 pub use metadata::{Metadata, MetricType};
+pub use number_text::{NumberStyle, NumberText, number_text};
 pub use sample::{Exemplar, STALE_NAN_BITS, Sample, SampleBuffer, SampleValue, is_stale, stale_nan};
 pub use sink::{
     AppendError, AppendFuture, AppendReport, ExemplarRow, RejectReason, Rejection, SampleSink, SeriesRef, WriteBatch,

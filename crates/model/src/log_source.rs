@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::{LabelRequest, Labels, Matcher, Reservation, SourceError, Tenant};
+use crate::{LabelRequest, Labels, Matcher, NumberStyle, NumberText, Reservation, SourceError, Tenant, number_text};
 
 /// A span of time in nanoseconds since the Unix epoch: the start is included, the end is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -149,6 +149,51 @@ pub enum Column {
     },
 }
 
+/// A field of a page, as [`LogPage::field`] hands it out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldColumn {
+    /// Its values.
+    Values(Arc<Column>),
+    /// Numbers and how they are written.
+    Numbers(NumberColumn),
+}
+
+/// A field whose texts are numbers: a whole number for each entry, and how it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NumberColumn {
+    /// What all texts begin with.
+    pub prefix: Box<str>,
+    /// What all texts end with.
+    pub suffix: Box<str>,
+    /// How the number between them is written.
+    pub style: NumberStyle,
+    /// One for each entry: the digits without the point.
+    pub values: Vec<i64>,
+}
+
+impl NumberColumn {
+    /// Appends the text of a number.
+    pub fn write(&self, value: i64, out: &mut String) {
+        let mut text = NumberText::default();
+        let (at, length) = number_text(self.style, value, &mut text);
+        out.push_str(&self.prefix);
+        out.extend(text.0[at..at + length].iter().map(|b| char::from(*b)));
+        out.push_str(&self.suffix);
+    }
+
+    /// What the text of a number reads as, where that is exactly known and nothing stands around it.
+    pub fn number(&self, value: i64) -> Option<f64> {
+        const EXACT: u64 = 1 << 53;
+        let is_plain = self.prefix.is_empty() && self.suffix.is_empty();
+        let is_exact = value.unsigned_abs() <= EXACT && self.style.scale() <= 22;
+        // Both are exact, so the quotient is rounded once, as it is when a text is read.
+        (is_plain && is_exact).then(|| match self.style.scale() {
+            0 => value as f64,
+            scale => value as f64 / 10_f64.powi(i32::from(scale)),
+        })
+    }
+}
+
 /// A name of structured metadata with the values of all entries of a page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedColumn {
@@ -175,8 +220,36 @@ pub trait LogPage: Send + Sync {
     /// Time of each entry in nanoseconds, ascending.
     fn timestamps(&self) -> Result<Arc<[i64]>, SourceError>;
 
+    /// For each of these times, ascending, how many entries are not after it. Cheaper than [`LogPage::timestamps`] where those
+    /// are on disk.
+    fn count_until(&self, times: &[i64]) -> Result<Vec<u32>, SourceError> {
+        let timestamps = self.timestamps()?;
+        let count = |until: &i64| timestamps.partition_point(|time| time <= until) as u32;
+        Ok(times.iter().map(count).collect())
+    }
+
     /// The lines.
     fn lines(&self) -> Result<Arc<Lines>, SourceError>;
+
+    /// The lines at these places alone, which ascend; one for each of them.
+    fn lines_at(&self, places: &[u32]) -> Result<Lines, SourceError> {
+        let all = self.lines()?;
+        let mut lines = Lines::default();
+        places.iter().for_each(|place| lines.push(all.get(*place as usize)));
+        Ok(lines)
+    }
+
+    /// The places of all lines that contain these bytes, ascending; `None` where only reading the lines tells.
+    fn find(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        let _ = text;
+        Ok(None)
+    }
+
+    /// The same for ASCII letters in either case; `text` has small ones.
+    fn find_in_any_case(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        let _ = text;
+        Ok(None)
+    }
 
     /// Structured metadata: each name with the values of all entries. No column where no entry has any.
     fn metadata(&self) -> Result<Arc<[NamedColumn]>, SourceError>;
@@ -185,6 +258,23 @@ pub trait LogPage: Send + Sync {
     /// lines must be parsed. A page that answers for one field answers for every field that it has apart, and says by
     /// [`LogPage::is_all`] whether the parser met errors.
     fn column(&self, format: LineFormat, field: &str) -> Result<Option<Arc<Column>>, SourceError>;
+
+    /// As [`LogPage::column`], but a field that every entry has as a number may be handed out as numbers alone.
+    fn field(&self, format: LineFormat, field: &str) -> Result<Option<FieldColumn>, SourceError> {
+        Ok(self.column(format, field)?.map(FieldColumn::Values))
+    }
+
+    /// False only where no entry has structured metadata of this name.
+    fn may_have_metadata(&self, name: &str) -> bool {
+        let _ = name;
+        self.info().metadata_bytes > 0
+    }
+
+    /// True only where no line of the page can be in this format: its parser takes no field from any line, and meets an error in each.
+    fn is_none(&self, format: LineFormat) -> bool {
+        let _ = format;
+        false
+    }
 
     /// True where every line of the page is in this format and its parser finds no error in any of them.
     fn is_all(&self, format: LineFormat) -> bool;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::answer::{Answer, LokiError, json as json_answer};
 use super::lookup::{self, Reading};
-use super::measure::{amount, places, share};
+use super::measure::{amount, entries_before, share};
 use super::times;
 use crate::json::{push_labels, push_string};
 use crate::log_state::{LogTenant, Logs};
@@ -161,10 +161,14 @@ impl Volume {
                 if begin + 1 == end {
                     of_stream[begin] += amount(page.as_ref(), spans[begin])?.bytes;
                 } else if begin < end {
-                    let times = page.timestamps()?;
+                    // Spans follow one another, so where one ends the next begins.
+                    let edges: Vec<i64> = std::iter::once(spans[begin].start)
+                        .chain(spans[begin..end].iter().map(|span| span.end))
+                        .collect();
+                    let before = entries_before(page.as_ref(), &edges)?;
                     let bytes = info.line_bytes + info.metadata_bytes;
-                    for (sum, span) in of_stream[begin..end].iter_mut().zip(&spans[begin..end]) {
-                        *sum += share(bytes, places(&times, *span).len() as u64, times.len() as u64);
+                    for (sum, pair) in of_stream[begin..end].iter_mut().zip(before.windows(2)) {
+                        *sum += share(bytes, u64::from(pair[1] - pair[0]), u64::from(info.entries));
                     }
                 }
             }

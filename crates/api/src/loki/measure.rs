@@ -20,9 +20,18 @@ pub(crate) fn amount(page: &dyn LogPage, range: NanoRange) -> Result<Amount, Sou
     if info.last < range.start || info.first >= range.end {
         return Ok(Amount::default());
     }
-    let times = page.timestamps()?;
-    let entries = places(&times, range).len() as u64;
+    let entries =
+        u64::from(entries_before(page, &[range.start, range.end])?.windows(2).map(|p| p[1] - p[0]).sum::<u32>());
     Ok(Amount { entries, bytes: share(bytes, entries, all) })
+}
+
+/// For each of these times, ascending, how many entries of the page are older.
+pub(crate) fn entries_before(page: &dyn LogPage, times: &[i64]) -> Result<Vec<u32>, SourceError> {
+    // No entry is older than the least time there is.
+    let until: Vec<i64> = times.iter().map(|time| time.saturating_sub(1)).collect();
+    let mut counts = page.count_until(&until)?;
+    counts.iter_mut().zip(times).filter(|(_, time)| **time == i64::MIN).for_each(|(count, _)| *count = 0);
+    Ok(counts)
 }
 
 /// The entries whose times lie in the range, by place.

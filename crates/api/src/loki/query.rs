@@ -168,6 +168,13 @@ fn check(logs: &Logs, tenant: &Tenant, expr: &Expr, range: &mut NanoRange, limit
             "the query time range exceeds the limit (query length: {length}, limit: {most})"
         )));
     }
+    let most = limits.max_query_range;
+    if let Some(interval) = expr.intervals().into_iter().max().filter(|_| !most.is_zero())
+        && interval > most.ms().saturating_mul(1_000_000)
+    {
+        let interval = model::duration::format_duration_ms(interval / 1_000_000);
+        return Err(LokiError::bad(format!("[interval] value exceeds limit: [{interval}] > [{most}]")));
+    }
     if !limits.max_query_lookback.is_zero() {
         let oldest = logs.intake.now().saturating_sub(limits.max_query_lookback.ms().saturating_mul(1_000_000));
         range.start = range.start.max(oldest).min(range.end);
@@ -209,6 +216,7 @@ async fn run(
     let asked = Asked { kind, query, tenant, times, timeout: checks.timeout, client };
     let shared = logs.clone();
     let work = move |turn: &crate::queries::Turn| {
+        turn.follow(context.progress.clone());
         let answered = ask(&shared, &context).and_then(|(result, direction)| {
             check_series(&result, checks.max_series)?;
             encode::answer(&result, categorize, direction, turn.waited)

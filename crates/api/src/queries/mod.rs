@@ -80,6 +80,8 @@ pub(crate) struct Entry {
     cancel: CancelFlag,
     killed: CancellationToken,
     progress: Progress,
+    /// How far a query of logs has come.
+    log_progress: OnceLock<logql::Progress>,
     outcome: OnceLock<&'static str>,
 }
 
@@ -96,6 +98,14 @@ pub(crate) struct Turn {
     pub(crate) waited: Duration,
     pub(crate) cancel: CancelFlag,
     pub(crate) progress: Progress,
+}
+
+impl Turn {
+    /// Shows on the list how far a query of logs has come.
+    pub(crate) fn follow(&self, progress: logql::Progress) {
+        // A query has one turn.
+        let _ = self.on_list.entry.log_progress.set(progress);
+    }
 }
 
 impl ActiveQueries {
@@ -123,6 +133,7 @@ impl ActiveQueries {
             cancel: CancelFlag::default(),
             killed: CancellationToken::new(),
             progress: Progress::default(),
+            log_progress: OnceLock::new(),
             outcome: OnceLock::new(),
         });
         self.entries.lock().insert(number, entry.clone());

@@ -49,12 +49,31 @@ struct View {
     samples: u64,
     memory_bytes: u64,
     peak_memory_bytes: u64,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    logs: Option<LogView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     forwarded_for: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<String>,
+}
+
+/// What a query of logs has read so far.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogView {
+    pages: u64,
+    pages_done: u64,
+    lines: u64,
+    bytes: u64,
+}
+
+impl LogView {
+    fn of(progress: &logql::Progress) -> LogView {
+        let ((pages, pages_done), (lines, bytes)) = (progress.pages(), progress.read());
+        LogView { pages, pages_done, lines, bytes }
+    }
 }
 
 fn view(entry: &Entry) -> View {
@@ -81,6 +100,7 @@ fn view(entry: &Entry) -> View {
         samples: progress.samples(),
         memory_bytes: progress.memory_bytes(),
         peak_memory_bytes: progress.peak_memory_bytes(),
+        logs: entry.log_progress.get().map(LogView::of),
         client: asked.client.address,
         forwarded_for: asked.client.forwarded_for.clone(),
         user_agent: asked.client.user_agent.clone(),

@@ -124,6 +124,14 @@ fn notice(f: &Fields<'_, '_>, idle: &[&str]) {
 fn compactor(context: &Context<'_>, node: &Node) -> LokiCompactor {
     let f = Fields::open(context, node, "compactor", &[COMPACTOR, COMPACTOR_IDLE]);
     notice(&f, COMPACTOR_IDLE);
+    let delays = ["retention_delete_delay", "delete_request_cancel_period"];
+    for (key, at) in f.given().filter(|(key, _)| delays.contains(key)) {
+        f.context.warning(
+            at,
+            &f.key(key),
+            "accepted; deletions take effect when they are answered, and cannot be taken back",
+        );
+    }
     let default = LokiCompactor::default();
     LokiCompactor {
         retention_enabled: f.boolean("retention_enabled").unwrap_or(default.retention_enabled),

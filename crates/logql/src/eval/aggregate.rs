@@ -11,11 +11,21 @@ use crate::syntax::ast::{Grouping, VectorAggregation, VectorOp};
 /// Aggregates series.
 pub(super) fn aggregate(aggregation: &VectorAggregation, mut series: Vec<Series>, steps: Steps) -> Vec<Series> {
     // Of equal values the series that sorts first counts first, so that answers do not depend on the order of reading.
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    let sort = |series: &mut Vec<Series>| series.sort_by(|a, b| a.labels.cmp(&b.labels));
     match aggregation.op {
-        VectorOp::Sort | VectorOp::SortDesc => sorted(aggregation.op, series),
-        VectorOp::Topk | VectorOp::Bottomk | VectorOp::ApproxTopk => first_of(aggregation, series, steps),
-        _ => folded(aggregation, series, steps),
+        VectorOp::Topk | VectorOp::Bottomk | VectorOp::ApproxTopk => {
+            let mut kept = first_of(aggregation, series, steps);
+            sort(&mut kept);
+            kept
+        }
+        VectorOp::Sort | VectorOp::SortDesc => {
+            sort(&mut series);
+            sorted(aggregation.op, series)
+        }
+        _ => {
+            sort(&mut series);
+            folded(aggregation, series, steps)
+        }
     }
 }
 
@@ -115,7 +125,8 @@ fn first_of(aggregation: &VectorAggregation, series: Vec<Series>, steps: Steps) 
             candidates.clear();
             candidates.extend(members.iter().copied().filter(|place| !is_absent(series[*place].values[step])));
             let by_value = |a: &usize, b: &usize| {
-                order(series[*a].values[step], series[*b].values[step], descending).then(a.cmp(b))
+                order(series[*a].values[step], series[*b].values[step], descending)
+                    .then_with(|| series[*a].labels.cmp(&series[*b].labels))
             };
             if candidates.len() > aggregation.param {
                 candidates.select_nth_unstable_by(aggregation.param, by_value);

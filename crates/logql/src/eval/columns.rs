@@ -2,19 +2,18 @@
 //! lines are not read at all. Wherever a value is not plainly what the query wants, the page is left to the line by line way.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
-use model::{ABSENT, Column, LineFormat, LogPage};
+use model::{ABSENT, Column, FieldColumn, LineFormat, LogPage, NumberColumn};
 
 use super::group::{GroupBy, Table};
 use super::pages::{Metadata, Picked, text_at};
 use super::shape::Simple;
 use crate::error::QueryError;
 use crate::pipeline::{
-    CompiledLabelFilter, CompiledSearch, FieldCondition, SearchNode, StreamLabels, ValueTest, Verdict,
+    CompiledLabelFilter, CompiledSearch, ERROR, FieldCondition, SearchNode, StreamLabels, ValueTest, Verdict,
 };
-use crate::syntax::ast::{Conversion, Unwrap};
+use crate::syntax::ast::{Comparison, Conversion, Unwrap};
 use crate::units;
 
 /// Where the values of a label come from, in one page.
@@ -23,37 +22,58 @@ pub(crate) enum Values<'m> {
     Constant(Option<String>),
     /// A field.
     Field(Arc<Column>),
+    /// A field of numbers, in every line.
+    Numbers(NumberColumn),
     /// Structured metadata.
     Metadata(&'m Column),
 }
 
+/// A look at [`Values`].
+enum Look<'v> {
+    Constant(Option<&'v str>),
+    Column(&'v Column),
+    Numbers(&'v NumberColumn),
+}
+
 impl Values<'_> {
-    fn column(&self) -> Result<&Column, Option<&str>> {
+    fn look(&self) -> Look<'_> {
         match self {
-            Values::Constant(value) => Err(value.as_deref()),
-            Values::Field(column) => Ok(column),
-            Values::Metadata(column) => Ok(column),
+            Values::Constant(value) => Look::Constant(value.as_deref()),
+            Values::Field(column) => Look::Column(column),
+            Values::Numbers(numbers) => Look::Numbers(numbers),
+            Values::Metadata(column) => Look::Column(column),
         }
     }
 
     /// True for a column of plain numbers.
     fn numbers(&self) -> bool {
-        matches!(self.column(), Ok(Column::Integers { .. } | Column::Floats { .. }))
+        match self.look() {
+            Look::Numbers(numbers) => numbers.number(0).is_some(),
+            Look::Column(column) => matches!(column, Column::Integers { .. } | Column::Floats { .. }),
+            Look::Constant(_) => false,
+        }
     }
 
     fn number(&self, place: usize) -> Option<f64> {
         let is_there = |present: &Option<Vec<bool>>| present.as_ref().is_none_or(|present| present[place]);
-        match self.column() {
-            Ok(Column::Integers { values, present }) if is_there(present) => Some(values[place] as f64),
-            Ok(Column::Floats { values, present }) if is_there(present) => Some(values[place]),
+        match self.look() {
+            // What is too large to be told exactly is read from its text.
+            Look::Numbers(numbers) => numbers.number(numbers.values[place]).or_else(|| self.at(place)?.parse().ok()),
+            Look::Column(Column::Integers { values, present }) if is_there(present) => Some(values[place] as f64),
+            Look::Column(Column::Floats { values, present }) if is_there(present) => Some(values[place]),
             _ => None,
         }
     }
 
     fn at(&self, place: usize) -> Option<Cow<'_, str>> {
-        match self.column() {
-            Err(value) => value.map(Cow::Borrowed),
-            Ok(column) => text_at(column, place),
+        match self.look() {
+            Look::Constant(value) => value.map(Cow::Borrowed),
+            Look::Column(column) => text_at(column, place),
+            Look::Numbers(numbers) => {
+                let mut text = String::new();
+                numbers.write(numbers.values[place], &mut text);
+                Some(Cow::Owned(text))
+            }
         }
     }
 }
@@ -62,29 +82,46 @@ impl Values<'_> {
 pub(crate) struct Columns<'p> {
     pub(crate) page: &'p dyn LogPage,
     pub(crate) stream: &'p StreamLabels,
-    pub(crate) metadata: &'p Metadata,
+    pub(crate) metadata: &'p Metadata<'p>,
     pub(crate) parser: Option<LineFormat>,
 }
 
 impl<'p> Columns<'p> {
+    /// True where the parser meets an error in every line.
+    pub(crate) fn all_fail(&self) -> bool {
+        self.parser.is_some_and(|format| self.page.is_none(format))
+    }
+
     /// Where a label comes from; `None` where only running the pipeline tells.
     fn values(&self, name: &str) -> Result<Option<Values<'p>>, QueryError> {
         if let Some(value) = self.stream.labels.get(name) {
             return Ok(Some(Values::Constant(Some(value.to_owned()))));
         }
-        // No line has an error: the page says so, and whoever finds another one gives up.
-        if name == "__error__" || name == "__error_details__" {
-            return Ok(Some(Values::Constant(None)));
+        // No line has an error, or every line the same one: the page says so, and whoever finds another one gives up.
+        match name {
+            ERROR if self.all_fail() => {
+                return Ok(Some(Values::Constant(Some(crate::pipeline::JSON_ERROR.to_owned()))));
+            }
+            "__error_details__" if self.all_fail() => return Ok(None),
+            ERROR | "__error_details__" => return Ok(Some(Values::Constant(None))),
+            name if name.ends_with("_extracted") => return Ok(None),
+            _ => {}
         }
-        if name.ends_with("_extracted") {
-            return Ok(None);
-        }
-        match (self.parser, self.metadata.column(name)) {
-            (None, Some(column)) => Ok(Some(Values::Metadata(column))),
-            (None, None) => Ok(Some(Values::Constant(None))),
-            (Some(_), Some(_)) => Ok(None),
-            (Some(format), None) => Ok(self.page.column(format, name)?.map(Values::Field)),
-        }
+        Ok(match (self.parser, self.metadata.column(name)?) {
+            (None, Some(column)) => Some(Values::Metadata(column)),
+            (None, None) => Some(Values::Constant(None)),
+            (Some(_), Some(_)) => None,
+            (Some(_), None) if self.all_fail() => Some(Values::Constant(None)),
+            (Some(format), None) => self.page.field(format, name)?.map(|field| match field {
+                FieldColumn::Values(column) => Values::Field(column),
+                FieldColumn::Numbers(numbers) => Values::Numbers(numbers),
+            }),
+        })
+    }
+
+    /// True where a label can be in no line of the page.
+    pub(crate) fn is_absent(&self, name: &str) -> Result<bool, QueryError> {
+        Ok(matches!(self.values(name)?, Some(Values::Constant(None))))
     }
 
     /// The lines that pass the label filters; `None` where only running the pipeline tells.
@@ -94,6 +131,10 @@ impl<'p> Columns<'p> {
         let searches = simple.searches.iter().map(|search| self.search(&search.node, search));
         for test in filters.chain(searches) {
             let Some(test) = test? else { return Ok(None) };
+            if let Test::Number { values, divisor, op, wanted } = &test {
+                picked = picked.retain(|place| op.holds(values.values[place] as f64 / divisor, *wanted));
+                continue;
+            }
             let mut is_unsure = false;
             picked = picked.retain(|place| {
                 test.at(place).unwrap_or_else(|| {
@@ -122,13 +163,19 @@ impl<'p> Columns<'p> {
             Verdict::Is(passes) => Some(passes),
             Verdict::Error(_) => None,
         };
-        Ok(Some(match values.column() {
-            Err(value) => Test::Same(decide(value)),
-            Ok(Column::Dictionary { values: texts, .. }) => {
+        Ok(Some(match values.look() {
+            Look::Constant(value) => Test::Same(decide(value)),
+            Look::Column(Column::Dictionary { values: texts, .. }) => {
                 let by_code = texts.iter().map(|text| decide(Some(text))).collect();
                 Test::ByCode { by_code, absent: decide(None), values }
             }
-            Ok(_) => Test::Each { filter, values },
+            _ => match (filter, values) {
+                (CompiledLabelFilter::Number(_, op, wanted), Values::Numbers(values)) if divisor(&values).is_some() => {
+                    let divisor = divisor(&values).unwrap_or(1.0);
+                    Test::Number { values, divisor, op: *op, wanted: *wanted }
+                }
+                (filter, values) => Test::Each { filter, values },
+            },
         }))
     }
 
@@ -154,24 +201,25 @@ impl<'p> Columns<'p> {
         let Some(format) = format else { return Ok(None) };
         let mut places = Vec::new();
         for name in names {
-            match (self.stream.labels.get(name), self.metadata.column(name)) {
+            match (self.stream.labels.get(name), self.metadata.column(name)?) {
                 (Some(value), _) => places.push(Values::Constant(Some(value.to_owned()))),
                 (None, Some(column)) => places.push(Values::Metadata(column)),
                 (None, None) => {}
             }
-            match self.page.column(format, name)? {
-                Some(column) => places.push(Values::Field(column)),
+            match self.page.field(format, name)? {
+                Some(FieldColumn::Values(column)) => places.push(Values::Field(column)),
+                Some(FieldColumn::Numbers(numbers)) => places.push(Values::Numbers(numbers)),
                 None => return Ok(None),
             }
         }
         let test = &condition.test;
-        let tests = places.into_iter().map(|values| match values.column() {
-            Err(value) => Test::Same(Some(value.is_some_and(|value| test.is_met(value)))),
-            Ok(Column::Dictionary { values: texts, .. }) => {
+        let tests = places.into_iter().map(|values| match values.look() {
+            Look::Constant(value) => Test::Same(Some(value.is_some_and(|value| test.is_met(value)))),
+            Look::Column(Column::Dictionary { values: texts, .. }) => {
                 let by_code = texts.iter().map(|text| Some(test.is_met(text))).collect();
                 Test::ByCode { by_code, absent: Some(false), values }
             }
-            Ok(_) => Test::Value { test, values },
+            _ => Test::Value { test, values },
         });
         Ok(Some(Test::Any(tests.collect())))
     }
@@ -186,13 +234,13 @@ impl<'p> Columns<'p> {
         }
         // Up to so many series are looked up by the codes of their values.
         const MOST_CODES: usize = 1 << 16;
-        let sizes = columns.iter().map(|(_, values)| match values.column() {
-            Err(_) => Some(1),
-            Ok(Column::Dictionary { values, .. }) => Some(values.len() + 1),
-            Ok(_) => None,
+        let sizes = columns.iter().map(|(_, values)| match values.look() {
+            Look::Constant(_) => Some(1),
+            Look::Column(Column::Dictionary { values, .. }) => Some(values.len() + 1),
+            _ => None,
         });
         let codes = sizes.product::<Option<usize>>().filter(|codes| *codes <= MOST_CODES);
-        Ok(Some(Series { columns, known: vec![u32::MAX; codes.unwrap_or(0)] }))
+        Ok(Some(Series { columns, known: vec![u32::MAX; codes.unwrap_or(0)], numbers: None }))
     }
 
     /// Gives the value of every picked line to `add`; false where only running the pipeline tells.
@@ -205,23 +253,27 @@ impl<'p> Columns<'p> {
         let Some(values) = self.values(&unwrap.label)? else { return Ok(false) };
         let convert = |text: &str| convert(unwrap.conversion, text).ok();
         // All values are converted before the first is added: the page is answered as a whole or not at all.
-        match values.column() {
-            Err(None | Some("")) => {}
-            Err(Some(text)) => {
+        match values.look() {
+            Look::Constant(None | Some("")) => {}
+            Look::Constant(Some(text)) => {
                 let Some(value) = convert(text) else { return Ok(false) };
                 picked.iter().try_for_each(|place| add(place, value))?;
             }
-            Ok(Column::Integers { values, present }) if unwrap.conversion.is_none() => {
+            Look::Numbers(numbers) if unwrap.conversion.is_none() && divisor(numbers).is_some() => {
+                let divisor = divisor(numbers).unwrap_or(1.0);
+                picked.iter().try_for_each(|place| add(place, numbers.values[place] as f64 / divisor))?;
+            }
+            Look::Column(Column::Integers { values, present }) if unwrap.conversion.is_none() => {
                 let is_present = |place: usize| present.as_ref().is_none_or(|present| present[place]);
                 let mut places = picked.iter().filter(|place| is_present(*place));
                 places.try_for_each(|place| add(place, values[place] as f64))?;
             }
-            Ok(Column::Floats { values, present }) if unwrap.conversion.is_none() => {
+            Look::Column(Column::Floats { values, present }) if unwrap.conversion.is_none() => {
                 let is_present = |place: usize| present.as_ref().is_none_or(|present| present[place]);
                 let mut places = picked.iter().filter(|place| is_present(*place));
                 places.try_for_each(|place| add(place, values[place]))?;
             }
-            Ok(Column::Dictionary { values, codes }) => {
+            Look::Column(Column::Dictionary { values, codes }) => {
                 let converted: Vec<Option<f64>> = values.iter().map(|text| convert(text)).collect();
                 let is_text = |place: &usize| codes[*place] != ABSENT && !values[codes[*place] as usize].is_empty();
                 if picked.iter().filter(is_text).any(|place| converted[codes[place] as usize].is_none()) {
@@ -231,10 +283,10 @@ impl<'p> Columns<'p> {
                     add(place, converted[codes[place] as usize].unwrap_or(f64::NAN))?;
                 }
             }
-            Ok(column) => {
+            _ => {
                 let mut all = Vec::with_capacity(picked.len());
                 for place in picked.iter() {
-                    match text_at(column, place).filter(|text| !text.is_empty()).map(|text| convert(&text)) {
+                    match values.at(place).filter(|text| !text.is_empty()).map(|text| convert(&text)) {
                         None => {}
                         Some(None) => return Ok(false),
                         Some(Some(value)) => all.push((place, value)),
@@ -245,6 +297,14 @@ impl<'p> Columns<'p> {
         }
         Ok(true)
     }
+}
+
+/// What the numbers of a column are to be divided by, where that gives exactly what their texts read as.
+fn divisor(numbers: &NumberColumn) -> Option<f64> {
+    const EXACT: u64 = 1 << 53;
+    let is_plain = numbers.prefix.is_empty() && numbers.suffix.is_empty() && numbers.style.scale() <= 22;
+    let is_exact = is_plain && numbers.values.iter().all(|value| value.unsigned_abs() <= EXACT);
+    is_exact.then(|| 10_f64.powi(i32::from(numbers.style.scale())))
 }
 
 /// An unwrapped value. The error is Go's.
@@ -263,6 +323,12 @@ enum Test<'f, 'm> {
         by_code: Vec<Option<bool>>,
         absent: Option<bool>,
         values: Values<'m>,
+    },
+    Number {
+        values: NumberColumn,
+        divisor: f64,
+        op: Comparison,
+        wanted: f64,
     },
     Each {
         filter: &'f CompiledLabelFilter,
@@ -285,17 +351,21 @@ impl Test<'_, '_> {
     fn at(&self, place: usize) -> Option<bool> {
         match self {
             Test::Same(passes) => *passes,
-            Test::ByCode { by_code, absent, values } => match values.column() {
-                Ok(Column::Dictionary { codes, .. }) if codes[place] == ABSENT => *absent,
-                Ok(Column::Dictionary { codes, .. }) => by_code[codes[place] as usize],
+            Test::ByCode { by_code, absent, values } => match values.look() {
+                Look::Column(Column::Dictionary { codes, .. }) if codes[place] == ABSENT => *absent,
+                Look::Column(Column::Dictionary { codes, .. }) => by_code[codes[place] as usize],
                 _ => None,
             },
+            Test::Number { values, divisor, op, wanted } => {
+                Some(op.holds(values.values[place] as f64 / divisor, *wanted))
+            }
             Test::Each { filter, values } => {
-                let number = match (filter, values.column()) {
-                    (CompiledLabelFilter::Number(..), Ok(Column::Integers { values, present })) => {
+                let number = match (filter, values.look()) {
+                    (CompiledLabelFilter::Number(..), Look::Numbers(numbers)) => numbers.number(numbers.values[place]),
+                    (CompiledLabelFilter::Number(..), Look::Column(Column::Integers { values, present })) => {
                         present.as_ref().is_none_or(|present| present[place]).then(|| values[place] as f64)
                     }
-                    (CompiledLabelFilter::Number(..), Ok(Column::Floats { values, present })) => {
+                    (CompiledLabelFilter::Number(..), Look::Column(Column::Floats { values, present })) => {
                         present.as_ref().is_none_or(|present| present[place]).then(|| values[place])
                     }
                     _ => None,
@@ -326,16 +396,42 @@ pub(crate) struct Series<'m> {
     columns: Vec<(String, Values<'m>)>,
     /// Series by the codes of their values, where there are few; `u32::MAX` where it has not been looked up.
     known: Vec<u32>,
+    /// Where the table has the series of numbers that are written like those of the only column.
+    numbers: Option<usize>,
 }
 
 impl Series<'_> {
+    /// True where all lines of the page count for one series.
+    pub(crate) fn is_one(&self) -> bool {
+        self.columns.iter().all(|(_, values)| matches!(values, Values::Constant(_)))
+    }
+
+    /// Counts a line where the table counts numbers of the only column by themselves; false where it does not.
+    pub(crate) fn count(&mut self, place: usize, table: &mut Table<'_>) -> Result<bool, QueryError> {
+        let [(name, Values::Numbers(numbers))] = self.columns.as_slice() else { return Ok(false) };
+        let list = *self.numbers.get_or_insert_with(|| table.numbered(name, numbers));
+        table.count_number(list, numbers.values[place])
+    }
+
     /// The series of the line at a place.
     pub(crate) fn at(&mut self, place: usize, table: &mut Table<'_>) -> Result<usize, QueryError> {
+        if let [(name, Values::Numbers(numbers))] = self.columns.as_slice() {
+            let list = *self.numbers.get_or_insert_with(|| table.numbered(name, numbers));
+            let value = numbers.values[place];
+            return match table.series_of_number(list, value) {
+                Some(series) => Ok(series),
+                None => {
+                    let series = self.look_up(place, table)?;
+                    table.note_series_of_number(list, value, series)?;
+                    Ok(series)
+                }
+            };
+        }
         if self.known.is_empty() {
             return self.look_up(place, table);
         }
-        let code = self.columns.iter().fold(0, |code, (_, values)| match values.column() {
-            Ok(Column::Dictionary { values, codes }) => {
+        let code = self.columns.iter().fold(0, |code, (_, values)| match values.look() {
+            Look::Column(Column::Dictionary { values, codes }) => {
                 let own = if codes[place] == ABSENT { values.len() } else { codes[place] as usize };
                 code * (values.len() + 1) + own
             }
@@ -357,10 +453,5 @@ impl Series<'_> {
 
 /// True where a page can be asked for columns as a pipeline needs them.
 pub(crate) fn has_columns(page: &dyn LogPage, parser: Option<LineFormat>) -> bool {
-    parser.is_none_or(|format| page.is_all(format))
-}
-
-/// All places of a page.
-pub(crate) fn everywhere(entries: u32) -> Range<usize> {
-    0..entries as usize
+    parser.is_none_or(|format| page.is_all(format) || page.is_none(format))
 }

@@ -17,7 +17,9 @@ pub(crate) enum Fold {
     Moments,
     First,
     Last,
-    /// Not at all: every sample is kept.
+    /// Not at all: every value is kept.
+    Values,
+    /// Not at all: every sample is kept with its time.
     Samples,
 }
 
@@ -37,7 +39,8 @@ impl Fold {
             RangeOp::Stdvar | RangeOp::Stddev => Fold::Moments,
             RangeOp::First => Fold::First,
             RangeOp::Last => Fold::Last,
-            RangeOp::RateCounter | RangeOp::Quantile => Fold::Samples,
+            RangeOp::Quantile => Fold::Values,
+            RangeOp::RateCounter => Fold::Samples,
         }
     }
 }
@@ -82,7 +85,7 @@ impl Cell {
         }
         let count = self.count + other.count;
         match fold {
-            Fold::Sum | Fold::Samples => self.value += other.value,
+            Fold::Sum | Fold::Values | Fold::Samples => self.value += other.value,
             Fold::Min if other.value < self.value || self.value.is_nan() => self.value = other.value,
             Fold::Max if other.value > self.value || self.value.is_nan() => self.value = other.value,
             Fold::Min | Fold::Max => {}
@@ -133,6 +136,8 @@ fn merge_means(a: &Cell, b: &Cell) -> f64 {
 pub(crate) enum Grid {
     /// One cell for each bucket.
     Cells(Vec<Cell>),
+    /// The values of each bucket.
+    Values(Vec<Vec<f64>>),
     /// Time and value of every sample.
     Samples(Vec<(i64, f64)>),
 }
@@ -141,19 +146,29 @@ impl Grid {
     pub(crate) fn new(fold: Fold, windows: &Windows) -> Grid {
         match fold {
             Fold::Samples => Grid::Samples(Vec::new()),
+            Fold::Values => Grid::Values(vec![Vec::new(); windows.buckets]),
             _ => Grid::Cells(vec![Cell::default(); windows.buckets]),
         }
     }
 
     /// Bytes that a new one takes.
     pub(crate) fn bytes(fold: Fold, windows: &Windows) -> usize {
-        if fold == Fold::Samples { 64 } else { windows.buckets * size_of::<Cell>() }
+        match fold {
+            Fold::Samples => 64,
+            _ => windows.buckets * size_of::<Cell>(),
+        }
     }
 
     /// Adds a sample to a bucket.
     pub(crate) fn add_to(&mut self, fold: Fold, bucket: usize, timestamp: i64, value: f64) {
         match self {
             Grid::Samples(samples) => samples.push((timestamp, value)),
+            Grid::Values(values) => values[bucket].push(value),
+            Grid::Cells(cells) if fold == Fold::Sum => {
+                let cell = &mut cells[bucket];
+                cell.count += 1.0;
+                cell.value += value;
+            }
             Grid::Cells(cells) => cells[bucket].add(fold, timestamp, value),
         }
     }
@@ -169,6 +184,12 @@ impl Grid {
     pub(crate) fn merge(&mut self, fold: Fold, other: Grid) {
         match (self, other) {
             (Grid::Samples(ours), Grid::Samples(theirs)) => ours.extend(theirs),
+            (Grid::Values(ours), Grid::Values(theirs)) => {
+                ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| match ours.is_empty() {
+                    true => *ours = theirs,
+                    false => ours.extend(theirs),
+                });
+            }
             (Grid::Cells(ours), Grid::Cells(theirs)) => {
                 ours.iter_mut().zip(&theirs).for_each(|(ours, theirs)| ours.merge(fold, theirs));
             }
@@ -180,6 +201,7 @@ impl Grid {
     pub(crate) fn values(self, op: RangeOp, param: f64, fold: Fold, windows: &Windows) -> Vec<f64> {
         match self {
             Grid::Samples(samples) => of_samples(samples, op, param, windows),
+            Grid::Values(values) => of_values(&values, param, windows),
             Grid::Cells(cells) if windows.per_window == 1 => {
                 let at = |step: usize| cells[step * windows.per_step].result(op, windows.interval);
                 (0..windows.steps).map(at).collect()
@@ -216,6 +238,18 @@ fn of_cells(cells: &[Cell], op: RangeOp, fold: Fold, windows: &Windows) -> Vec<f
             cell.merge(fold, &starts[from + length - 1]);
         }
         cell.result(op, windows.interval)
+    };
+    (0..windows.steps).map(window).collect()
+}
+
+/// Quantiles of windows; the values of a window are those of its buckets.
+fn of_values(values: &[Vec<f64>], param: f64, windows: &Windows) -> Vec<f64> {
+    let mut buffer = Vec::new();
+    let window = |step: usize| {
+        let from = step * windows.per_step;
+        buffer.clear();
+        values[from..from + windows.per_window].iter().for_each(|values| buffer.extend_from_slice(values));
+        if buffer.is_empty() { ABSENT } else { quantile(param, &mut buffer) }
     };
     (0..windows.steps).map(window).collect()
 }
@@ -273,10 +307,20 @@ fn quantile(q: f64, values: &mut [f64]) -> f64 {
     let rank = q * (values.len() - 1) as f64;
     let lower = rank.floor();
     let weight = rank - lower;
-    let (_, low, above) = values.select_nth_unstable_by(lower as usize, order);
-    let low = *low;
-    let high = above.iter().copied().min_by(order).unwrap_or(low);
+    // Without NaN and -0 the order of bits is the order of numbers, and cheaper to tell.
+    let is_plain = !values.iter().any(|value| value.is_nan() || value.to_bits() == (-0.0_f64).to_bits());
+    let (low, high) = match is_plain {
+        true => neighbours(values, lower as usize, f64::total_cmp),
+        false => neighbours(values, lower as usize, order),
+    };
     low * (1.0 - weight) + high * weight
+}
+
+/// The value at a place of the order, and the one after it, or itself where it is the last.
+fn neighbours(values: &mut [f64], place: usize, order: impl Fn(&f64, &f64) -> Ordering + Copy) -> (f64, f64) {
+    let (_, low, above) = values.select_nth_unstable_by(place, order);
+    let low = *low;
+    (low, above.iter().copied().min_by(order).unwrap_or(low))
 }
 
 /// Prometheus' extrapolated rate of a counter over a window that ends at `end`.

@@ -1,7 +1,7 @@
 //! Which series a line counts for, and the series found so far.
 
 use hashbrown::HashMap;
-use model::{Held, Labels};
+use model::{Held, Labels, NumberColumn, NumberStyle};
 
 use super::grid::{Fold, Grid};
 use super::windows::Windows;
@@ -26,15 +26,40 @@ pub(crate) struct Table<'p> {
     by_key: HashMap<Box<str>, u32>,
     pub(crate) series: Vec<(Labels, Grid)>,
     key: String,
+    numbers: Vec<Numbered>,
     held: Held,
 }
+
+/// The series that numbers of one label name, so that they need not be written to be looked up.
+struct Numbered {
+    name: String,
+    prefix: Box<str>,
+    suffix: Box<str>,
+    style: NumberStyle,
+    /// Series of the numbers from 0 on; `u32::MAX` where none is known.
+    small: Vec<u32>,
+    others: HashMap<i64, u32>,
+    /// Lines counted by number, where there is one bucket, that are in no series yet.
+    counts: Vec<u64>,
+}
+
+/// Larger numbers are kept in a map.
+const MOST_SMALL: i64 = 1 << 17;
 
 /// Bytes of a series beside its cells.
 const SERIES_BYTES: usize = 200;
 
 impl<'p> Table<'p> {
     pub(crate) fn new(fold: Fold, windows: &'p Windows, held: Held) -> Self {
-        Table { fold, windows, by_key: HashMap::new(), series: Vec::new(), key: String::new(), held }
+        Table {
+            fold,
+            windows,
+            by_key: HashMap::new(),
+            series: Vec::new(),
+            key: String::new(),
+            numbers: Vec::new(),
+            held,
+        }
     }
 
     /// The series with these labels; blank values are none.
@@ -60,6 +85,98 @@ impl<'p> Table<'p> {
         self.by_key.insert(self.key.as_str().into(), place as u32);
         self.series.push((labels, Grid::new(self.fold, self.windows)));
         Ok(place)
+    }
+
+    /// Where the series of numbers of a label are kept that are written as those of this column.
+    pub(crate) fn numbered(&mut self, name: &str, column: &NumberColumn) -> usize {
+        let is_same = |known: &Numbered| {
+            known.name == name
+                && known.prefix == column.prefix
+                && known.suffix == column.suffix
+                && known.style == column.style
+        };
+        self.numbers.iter().position(is_same).unwrap_or_else(|| {
+            self.numbers.push(Numbered {
+                name: name.to_owned(),
+                prefix: column.prefix.clone(),
+                suffix: column.suffix.clone(),
+                style: column.style,
+                small: Vec::new(),
+                others: HashMap::new(),
+                counts: Vec::new(),
+            });
+            self.numbers.len() - 1
+        })
+    }
+
+    /// Counts a line by its number; false where the number is too large for that.
+    pub(crate) fn count_number(&mut self, list: usize, value: i64) -> Result<bool, QueryError> {
+        let counts = &mut self.numbers[list].counts;
+        let Ok(place) = usize::try_from(value) else { return Ok(false) };
+        if let Some(count) = counts.get_mut(place) {
+            *count += 1;
+            return Ok(true);
+        }
+        if value >= MOST_SMALL {
+            return Ok(false);
+        }
+        let length = (place + 1).next_power_of_two();
+        self.held.add((length - counts.len()) * size_of::<u64>())?;
+        counts.resize(length, 0);
+        counts[place] += 1;
+        Ok(true)
+    }
+
+    /// Puts what was counted by number into series.
+    pub(crate) fn settle(&mut self) -> Result<(), QueryError> {
+        for mut list in std::mem::take(&mut self.numbers) {
+            let column = NumberColumn {
+                prefix: std::mem::take(&mut list.prefix),
+                suffix: std::mem::take(&mut list.suffix),
+                style: list.style,
+                values: Vec::new(),
+            };
+            let mut text = String::new();
+            for (value, count) in list.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+                text.clear();
+                column.write(value as i64, &mut text);
+                let series = self.find(std::iter::once((list.name.as_str(), text.as_str())))?;
+                self.series[series].1.add_sum(0, *count, *count as f64);
+            }
+        }
+        Ok(())
+    }
+
+    /// The series of a number, where it is known.
+    pub(crate) fn series_of_number(&self, list: usize, value: i64) -> Option<usize> {
+        let list = &self.numbers[list];
+        let known = match usize::try_from(value).ok().and_then(|place| list.small.get(place)) {
+            Some(known) => Some(*known).filter(|series| *series != u32::MAX),
+            None => list.others.get(&value).copied(),
+        };
+        known.map(|series| series as usize)
+    }
+
+    /// Keeps the series of a number.
+    pub(crate) fn note_series_of_number(&mut self, list: usize, value: i64, series: usize) -> Result<(), QueryError> {
+        let list = &mut self.numbers[list];
+        if (0..MOST_SMALL).contains(&value) {
+            let place = value as usize;
+            if place >= list.small.len() {
+                let length = (place + 1).next_power_of_two();
+                self.held.add((length - list.small.len()) * size_of::<u32>())?;
+                list.small.resize(length, u32::MAX);
+                // What was too large for the list before is in it now.
+                let moved: Vec<(i64, u32)> =
+                    list.others.extract_if(|value, _| (0..length as i64).contains(value)).collect();
+                moved.into_iter().for_each(|(value, series)| list.small[value as usize] = series);
+            }
+            list.small[place] = series as u32;
+        } else {
+            self.held.add(24)?;
+            list.others.insert(value, series as u32);
+        }
+        Ok(())
     }
 
     /// The series that a line counts for. A line with an error that nobody asked for ends the query.
@@ -98,8 +215,10 @@ impl<'p> Table<'p> {
 
     /// Notes memory that samples take beside their series.
     pub(crate) fn hold_samples(&mut self, samples: usize) -> Result<(), QueryError> {
-        if self.fold == Fold::Samples {
-            self.held.add(samples * size_of::<(i64, f64)>())?;
+        match self.fold {
+            Fold::Samples => self.held.add(samples * size_of::<(i64, f64)>())?,
+            Fold::Values => self.held.add(samples * size_of::<f64>())?,
+            _ => {}
         }
         Ok(())
     }
@@ -117,8 +236,10 @@ impl<'p> Table<'p> {
                 Some(known) => *known as usize,
                 None => self.add(labels)?,
             };
-            if let Grid::Samples(samples) = &grid {
-                self.hold_samples(samples.len())?;
+            match &grid {
+                Grid::Samples(samples) => self.hold_samples(samples.len())?,
+                Grid::Values(values) => self.hold_samples(values.iter().map(Vec::len).sum())?,
+                Grid::Cells(_) => {}
             }
             self.series[place].1.merge(self.fold, grid);
         }

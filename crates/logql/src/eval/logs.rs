@@ -2,18 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashMap;
-use model::{Labels, NanoRange};
+use model::{Labels, LogPage, NanoRange, PageInfo};
 use rayon::prelude::*;
 
-use super::pages::{Metadata, Outlook, Picked, in_range, is_inside, outlook, search};
+use super::pages::{Metadata, Outlook, Picked, in_range, is_inside, outlook, search, sift};
 use super::run::{Run, Task};
 use super::shape::Shape;
 use crate::engine::{Direction, RangeParams};
 use crate::error::QueryError;
-use crate::pipeline::{Category, Pipeline, StreamLabels, Wanted};
+use crate::pipeline::{Category, CompiledLineFilter, Pipeline, StreamLabels, Wanted};
 use crate::syntax::ast::LogExpr;
 use crate::value::{LogLine, LogStream};
 
@@ -29,6 +30,8 @@ struct Hit {
 /// The labels of an entry by category: stream, metadata, parsed.
 type LineSet = [Labels; 3];
 
+/// Fewer than one of so many lines of a page are put together alone.
+const FEW: usize = 8;
 /// Pages that are read at a time at most.
 const MOST_AT_ONCE: usize = 16;
 
@@ -138,29 +141,23 @@ impl<'c> Collector<'c> {
             }
             Outlook::Filters(filters) => filters,
         };
+        let simple = self.shape.simple.as_ref().filter(|simple| !super::columns::has_columns(page, simple.parser));
+        let mut needs = simple.into_iter().flat_map(|simple| simple.needs(stream, page));
+        if !needs.all(|text| page.may_contain(text)) {
+            self.run.note_page_done();
+            return Ok(Vec::new());
+        }
         self.run.note_page_read();
         let timestamps = page.timestamps()?;
-        let places = match is_inside(&task.info, self.range) {
-            true => 0..timestamps.len(),
-            false => in_range(&timestamps, self.range),
-        };
-        let picked = self.by_columns(stream, task, Picked::All(places))?;
+        let picked = Picked::All(self.places(&task.info, &timestamps, worst));
+        let (picked, filters) = sift(page, picked, filters)?;
+        let metadata = Metadata::of(page, &task.info);
+        let picked = self.by_columns(stream, page, &metadata, picked)?;
         if picked.is_empty() {
             self.run.note_page_done();
             return Ok(Vec::new());
         }
-        let lines = page.lines()?;
-        self.run.note(picked.len() as u64, lines.text.len() as u64);
-        let picked = match (picked, filters.is_empty()) {
-            (picked, true) => picked,
-            (Picked::All(places), false) => search(&lines, places, &filters),
-            (picked, false) => picked.retain(|place| filters.iter().all(|filter| filter.passes(lines.get(place)))),
-        };
-        if picked.is_empty() {
-            self.run.note_page_done();
-            return Ok(Vec::new());
-        }
-        let metadata = Metadata::read(page, &task.info)?;
+        metadata.read()?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut pipeline = match idle {
             Some(pipeline) => pipeline,
@@ -168,15 +165,12 @@ impl<'c> Collector<'c> {
         };
         let mut sets = LabelSets::default();
         let mut hits = Vec::new();
-        let mut visit = |place: usize| -> Result<bool, QueryError> {
+        let mut visit = |place: usize, line: &[u8]| -> bool {
             let timestamp = timestamps[place];
-            if hits.len() >= self.limit || worst.is_some_and(|worst| self.key(timestamp) > worst) {
-                return Ok(false);
+            if worst.is_some_and(|worst| self.key(timestamp) > worst) {
+                return false;
             }
-            if place.is_multiple_of(4096) {
-                self.run.check()?;
-            }
-            let processed = metadata.with(place, |pairs| pipeline.process(stream, timestamp, lines.get(place), pairs));
+            let processed = metadata.with(place, |pairs| pipeline.process(stream, timestamp, line, pairs));
             if let Some(line) = processed {
                 let order = match self.params.direction {
                     Direction::Forward => (order, place),
@@ -185,42 +179,117 @@ impl<'c> Collector<'c> {
                 let labels = sets.of(stream, &pipeline);
                 hits.push(Hit { timestamp, order, line: line.into_owned(), labels });
             }
-            Ok(true)
+            hits.len() < self.limit
         };
-        match self.params.direction {
-            Direction::Forward => {
-                for place in picked.iter() {
-                    if !visit(place)? {
-                        break;
-                    }
-                }
-            }
-            Direction::Backward => {
-                for place in picked.iter().rev() {
-                    if !visit(place)? {
-                        break;
-                    }
-                }
-            }
-        }
+        self.each_line(page, task.info.entries as usize, &picked, &filters, &mut visit)?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(pipeline);
         self.run.note_page_done();
         Ok(hits)
     }
 
+    /// The places of the entries in the range that may beat `worst`.
+    fn places(&self, info: &PageInfo, timestamps: &[i64], worst: Option<i64>) -> Range<usize> {
+        let mut places = match is_inside(info, self.range) {
+            true => 0..timestamps.len(),
+            false => in_range(timestamps, self.range),
+        };
+        if let Some(worst) = worst {
+            match self.params.direction {
+                Direction::Forward => places.end = places.end.min(timestamps.partition_point(|time| *time <= worst)),
+                Direction::Backward => {
+                    places.start = places.start.max(timestamps.partition_point(|time| *time < !worst))
+                }
+            }
+        }
+        places.start..places.end.max(places.start)
+    }
+
+    /// Visits the picked lines that pass the filters in the order of the answer until `visit` has enough. Lines are put together
+    /// a few at a time at first: often those are enough.
+    fn each_line(
+        &self,
+        page: &dyn LogPage,
+        entries: usize,
+        picked: &Picked,
+        filters: &[&CompiledLineFilter],
+        visit: &mut dyn FnMut(usize, &[u8]) -> bool,
+    ) -> Result<(), QueryError> {
+        let mut places: Vec<u32> = picked.iter().map(|place| place as u32).collect();
+        if self.params.direction == Direction::Backward {
+            places.reverse();
+        }
+        let passes = |line: &[u8]| filters.iter().all(|filter| filter.passes(line));
+        let mut rest = places.as_slice();
+        let mut count = self.limit.clamp(16, 1 << 20);
+        // Where nothing says which lines may pass, most do not, and all are needed.
+        let is_likely = filters.is_empty() || matches!(picked, Picked::Some(_));
+        while is_likely && !rest.is_empty() && count.min(rest.len()) * FEW < entries {
+            self.run.check()?;
+            let (part, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            count *= 4;
+            let mut ascending = part.to_vec();
+            ascending.sort_unstable();
+            let lines = page.lines_at(&ascending)?;
+            self.run.note(part.len() as u64, lines.text.len() as u64);
+            for (at, place) in part.iter().enumerate() {
+                let at = if self.params.direction == Direction::Backward { part.len() - 1 - at } else { at };
+                let line = lines.get(at);
+                if passes(line) && !visit(*place as usize, line) {
+                    return Ok(());
+                }
+            }
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let lines = page.lines()?;
+        self.run.note(rest.len() as u64, lines.text.len() as u64);
+        let found;
+        // One search over the page is cheaper than one in each line.
+        if !filters.is_empty()
+            && rest.len() == places.len()
+            && let Picked::All(range) = picked
+        {
+            found = search(&lines, range.clone(), filters);
+            places = found.iter().map(|place| place as u32).collect();
+            if self.params.direction == Direction::Backward {
+                places.reverse();
+            }
+            rest = places.as_slice();
+        }
+        for (count, place) in rest.iter().enumerate() {
+            if count.is_multiple_of(4096) {
+                self.run.check()?;
+            }
+            let line = lines.get(*place as usize);
+            if passes(line) && !visit(*place as usize, line) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves out what columns say does not pass, where there are label filters to ask for.
-    fn by_columns(&self, stream: &StreamLabels, task: &Task, picked: Picked) -> Result<Picked, QueryError> {
-        let page = &*task.page;
+    fn by_columns(
+        &self,
+        stream: &StreamLabels,
+        page: &dyn LogPage,
+        metadata: &Metadata<'_>,
+        picked: Picked,
+    ) -> Result<Picked, QueryError> {
         let Some(simple) = self.shape.simple.as_ref().filter(|simple| !simple.passes_all()) else {
             return Ok(picked);
         };
         if !super::columns::has_columns(page, simple.parser) {
             return Ok(picked);
         }
-        let metadata = Metadata::read(page, &task.info)?;
-        let columns = super::columns::Columns { page, stream, metadata: &metadata, parser: simple.parser };
-        let Picked::All(places) = picked else { return Ok(picked) };
-        Ok(columns.pick(simple, Picked::All(places.clone()))?.unwrap_or(Picked::All(places)))
+        let columns = super::columns::Columns { page, stream, metadata, parser: simple.parser };
+        let all = match &picked {
+            Picked::All(range) => Picked::All(range.clone()),
+            Picked::Some(places) => Picked::Some(places.clone()),
+        };
+        Ok(columns.pick(simple, picked)?.unwrap_or(all))
     }
 }
 

@@ -17,6 +17,7 @@ mod pages;
 mod range;
 mod run;
 mod shape;
+mod times;
 mod windows;
 
 pub(crate) use run::Run;

@@ -2,6 +2,7 @@
 //! the whole page.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -34,6 +35,17 @@ impl Picked {
         }
     }
 
+    /// How many of a range of places are among them.
+    pub(crate) fn count_in(&self, lines: Range<usize>) -> usize {
+        match self {
+            Picked::All(range) => range.end.min(lines.end).saturating_sub(range.start.max(lines.start)),
+            Picked::Some(places) => {
+                let before = |end: usize| places.partition_point(|place| (*place as usize) < end);
+                before(lines.end) - before(lines.start)
+            }
+        }
+    }
+
     /// The places, ascending.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
         let (range, places) = match self {
@@ -41,6 +53,33 @@ impl Picked {
             Picked::Some(places) => (0..0, places.as_slice()),
         };
         range.chain(places.iter().map(|place| *place as usize))
+    }
+
+    /// Those of `hits`, ascending, that are among them.
+    pub(crate) fn among(self, mut hits: Vec<u32>) -> Picked {
+        match self {
+            Picked::All(range) => hits.retain(|hit| range.contains(&(*hit as usize))),
+            Picked::Some(places) => {
+                let mut rest = places.as_slice();
+                hits.retain(|hit| {
+                    rest = &rest[rest.iter().take_while(|place| *place < hit).count()..];
+                    rest.first() == Some(hit)
+                });
+            }
+        }
+        Picked::Some(hits)
+    }
+
+    /// Those that are not among `hits`, which ascend.
+    pub(crate) fn without(self, hits: &[u32]) -> Picked {
+        if hits.is_empty() {
+            return self;
+        }
+        let mut rest = hits;
+        self.retain(|place| {
+            rest = &rest[rest.iter().take_while(|hit| (**hit as usize) < place).count()..];
+            rest.first() != Some(&(place as u32))
+        })
     }
 
     /// Leaves out what does not pass.
@@ -89,6 +128,59 @@ pub(crate) fn outlook<'f>(page: &dyn LogPage, filters: &'f [CompiledLineFilter])
     Outlook::Filters(filters.iter().filter(|filter| !passes_all(filter)).collect())
 }
 
+/// Leaves out lines of a page that its own search says do not pass; answers what is left, and the filters that still have to
+/// look at it.
+pub(crate) fn sift<'f>(
+    page: &dyn LogPage,
+    picked: Picked,
+    filters: Vec<&'f CompiledLineFilter>,
+) -> Result<(Picked, Vec<&'f CompiledLineFilter>), QueryError> {
+    let mut picked = picked;
+    let mut left = Vec::new();
+    for filter in filters {
+        if picked.is_empty() {
+            break;
+        }
+        if let Some(text) = filter.excluded() {
+            match page.find(text)? {
+                Some(hits) => picked = picked.without(&hits),
+                None => left.push(filter),
+            }
+            continue;
+        }
+        if let Some(text) = filter.folded() {
+            match page.find_in_any_case(text)? {
+                Some(hits) => picked = picked.among(hits),
+                None => left.push(filter),
+            }
+            continue;
+        }
+        let mut hits: Option<Vec<u32>> = (!filter.needs().is_empty()).then(Vec::new);
+        for text in filter.needs() {
+            let Some(all) = &mut hits else { break };
+            match page.find(text)? {
+                Some(more) if all.is_empty() => *all = more,
+                Some(more) => all.extend(more),
+                None => hits = None,
+            }
+        }
+        match hits {
+            Some(mut hits) => {
+                if filter.needs().len() > 1 {
+                    hits.sort_unstable();
+                    hits.dedup();
+                }
+                picked = picked.among(hits);
+                if !filter.is_settled_by_needs() {
+                    left.push(filter);
+                }
+            }
+            None => left.push(filter),
+        }
+    }
+    Ok((picked, left))
+}
+
 /// The lines at the places that pass the filters.
 pub(crate) fn search(lines: &Lines, places: Range<usize>, filters: &[&CompiledLineFilter]) -> Picked {
     let with_needs = filters.iter().filter(|filter| !filter.needs().is_empty() && filter.needs().len() <= 4);
@@ -108,7 +200,7 @@ pub(crate) fn search(lines: &Lines, places: Range<usize>, filters: &[&CompiledLi
         hits.sort_unstable();
         hits.dedup();
     }
-    let is_settled = best.single().is_some();
+    let is_settled = best.is_settled_by_needs();
     hits.retain(|place| {
         let line = lines.get(*place as usize);
         filters.iter().all(|filter| is_settled && std::ptr::eq(*filter, *best) || filter.passes(line))
@@ -161,18 +253,34 @@ pub(crate) fn text_at(column: &Column, place: usize) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The structured metadata of a page, entry by entry.
-pub(crate) struct Metadata(Option<Arc<[NamedColumn]>>);
+/// The structured metadata of a page, read where it is asked for.
+pub(crate) struct Metadata<'p> {
+    page: &'p dyn LogPage,
+    is_any: bool,
+    columns: OnceCell<Arc<[NamedColumn]>>,
+}
 
-impl Metadata {
-    /// Reads it where there is any.
-    pub(crate) fn read(page: &dyn LogPage, info: &PageInfo) -> Result<Self, QueryError> {
-        Ok(Metadata(if info.metadata_bytes == 0 { None } else { Some(page.metadata()?) }))
+impl<'p> Metadata<'p> {
+    pub(crate) fn of(page: &'p dyn LogPage, info: &PageInfo) -> Self {
+        Metadata { page, is_any: info.metadata_bytes > 0, columns: OnceCell::new() }
     }
 
-    /// Calls `with` with the pairs of an entry.
+    /// Reads it where there is any.
+    pub(crate) fn read(&self) -> Result<&[NamedColumn], QueryError> {
+        if !self.is_any {
+            return Ok(&[]);
+        }
+        if self.columns.get().is_none() {
+            let columns = self.page.metadata()?;
+            // Nobody else has set it meanwhile: a cell belongs to one thread.
+            let _ = self.columns.set(columns);
+        }
+        Ok(self.columns.get().map_or(&[], |columns| columns))
+    }
+
+    /// Calls `with` with the pairs of an entry. To be used after [`Metadata::read`].
     pub(crate) fn with<T>(&self, place: usize, with: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        let Some(columns) = &self.0 else { return with(&[]) };
+        let Some(columns) = self.columns.get() else { return with(&[]) };
         let texts: Vec<(&str, Cow<'_, str>)> =
             columns.iter().filter_map(|column| Some((&*column.name, text_at(&column.values, place)?))).collect();
         let pairs: Vec<(&str, &str)> = texts.iter().map(|(name, value)| (*name, &**value)).collect();
@@ -180,8 +288,11 @@ impl Metadata {
     }
 
     /// The column of a name.
-    pub(crate) fn column(&self, name: &str) -> Option<&Column> {
-        let columns = self.0.as_ref()?;
-        columns.iter().find(|column| &*column.name == name).map(|column| &column.values)
+    pub(crate) fn column(&self, name: &str) -> Result<Option<&Column>, QueryError> {
+        if !self.is_any || !self.page.may_have_metadata(name) {
+            return Ok(None);
+        }
+        let columns = self.read()?;
+        Ok(columns.iter().find(|column| &*column.name == name).map(|column| &column.values))
     }
 }

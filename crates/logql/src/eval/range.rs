@@ -3,14 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use memchr::memmem;
 use model::{LogPage, StreamSet};
 
 use super::columns::{Columns, convert, has_columns};
 use super::grid::Fold;
 use super::group::{GroupBy, Table};
-use super::pages::{Metadata, Outlook, Picked, in_range, is_inside, outlook, search};
+use super::pages::{Metadata, Outlook, Picked, outlook, search, sift};
 use super::run::{Run, Task};
 use super::shape::Shape;
+use super::times::Times;
 use super::windows::Windows;
 use super::{Series, Steps};
 use crate::error::QueryError;
@@ -20,6 +22,8 @@ use crate::syntax::ast::{Grouping, RangeAggregation, RangeOp, Stage};
 
 /// Lines between two looks at the clock.
 const CHECK_EVERY: usize = 8192;
+/// Fewer than one of so many lines of a page are put together alone.
+const FEW: usize = 8;
 /// Workers of one query.
 const MOST_WORKERS: usize = 8;
 
@@ -140,6 +144,7 @@ fn read<'p>(
                     run.note_page_done();
                 }
             }
+            worker.table.settle()?;
             Ok(worker.table)
         })();
         if table.is_err() {
@@ -170,35 +175,74 @@ impl Worker<'_> {
             Outlook::Nothing => return Ok(()),
             Outlook::Filters(filters) => filters,
         };
+        let metadata = Metadata::of(page, &task.info);
+        if self.lacks_a_label(stream, page, &metadata)? {
+            return Ok(());
+        }
+        // A page with columns answers by itself.
+        let simple = self.plan.shape.simple.as_ref().filter(|simple| !has_columns(page, simple.parser));
+        let needs: Vec<&[u8]> = simple.into_iter().flat_map(|simple| simple.needs(stream, page)).collect();
+        if !needs.iter().all(|text| page.may_contain(text)) {
+            return Ok(());
+        }
         if filters.is_empty() && self.by_header(stream, task)? {
             return Ok(());
         }
         self.run.note_page_read();
-        let whole = is_inside(&task.info, self.plan.windows.range());
-        let bucket = self.plan.windows.common_bucket(task.info.first, task.info.last);
-        let timestamps = match bucket.is_some() && whole && !self.needs_times() {
-            true => None,
-            false => Some(page.timestamps()?),
-        };
-        let places = match &timestamps {
-            Some(timestamps) => in_range(timestamps, self.plan.windows.range()),
-            None => super::columns::everywhere(task.info.entries),
-        };
-        let timed = Timed { timestamps: timestamps.as_deref(), bucket, first: task.info.first };
-        let metadata = Metadata::read(page, &task.info)?;
-        let mut picked = Picked::All(places.clone());
+        let times = Times::of(page, &task.info, &self.plan.windows, self.needs_times())?;
+        let picked = Picked::All(times.places());
+        let (mut picked, filters) = sift(page, picked, filters)?;
+        if picked.is_empty() {
+            return Ok(());
+        }
         if !filters.is_empty() {
-            let lines = page.lines()?;
-            self.run.note(places.len() as u64, lines.text.len() as u64);
-            picked = search(&lines, places, &filters);
+            picked = match picked {
+                Picked::Some(places) if places.len() * FEW < task.info.entries as usize => {
+                    let lines = page.lines_at(&places)?;
+                    self.run.note(places.len() as u64, lines.text.len() as u64);
+                    let passes = |at: &usize| filters.iter().all(|filter| filter.passes(lines.get(*at)));
+                    Picked::Some((0..places.len()).filter(passes).map(|at| places[at]).collect())
+                }
+                Picked::Some(places) => {
+                    let lines = page.lines()?;
+                    self.run.note(places.len() as u64, lines.text.len() as u64);
+                    let passes = |place: usize| filters.iter().all(|filter| filter.passes(lines.get(place)));
+                    Picked::Some(places).retain(passes)
+                }
+                Picked::All(places) => {
+                    let lines = page.lines()?;
+                    self.run.note(places.len() as u64, lines.text.len() as u64);
+                    search(&lines, places, &filters)
+                }
+            };
         }
         if picked.is_empty() {
             return Ok(());
         }
-        if let Some(picked) = self.by_columns(stream, task, &metadata, picked, &timed)? {
-            self.by_line(stream, page, &metadata, &picked, &timed)?;
+        if let Some(picked) = self.by_columns(stream, task, &metadata, picked, &times)? {
+            self.by_line(stream, page, &metadata, &picked, &times, &needs)?;
         }
         Ok(())
+    }
+
+    /// True where no line of the page can pass, because none has a label that is asked for.
+    fn lacks_a_label(
+        &self,
+        stream: &StreamLabels,
+        page: &dyn LogPage,
+        metadata: &Metadata<'_>,
+    ) -> Result<bool, QueryError> {
+        let Some(simple) = &self.plan.shape.simple else { return Ok(false) };
+        let columns = Columns { page, stream, metadata, parser: simple.parser };
+        if !columns.all_fail() {
+            return Ok(false);
+        }
+        for name in simple.required() {
+            if columns.is_absent(name)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// True where the time of each line matters, though all are in one bucket.
@@ -253,14 +297,19 @@ impl Worker<'_> {
             return Ok(true);
         }
         self.run.note_page_read();
+        if !is_bytes {
+            let times = Times::of(&*task.page, info, &plan.windows, false)?;
+            self.run.note(info.entries.into(), 0);
+            let grid = &mut self.table.series[series].1;
+            times.each_run(|bucket, lines| grid.add_sum(bucket, lines.len() as u64, lines.len() as f64));
+            return Ok(true);
+        }
         let timestamps = task.page.timestamps()?;
-        let lines = if is_bytes { Some(task.page.lines()?) } else { None };
-        let bytes = lines.as_ref().map_or(0, |lines| lines.text.len());
-        self.run.note(timestamps.len() as u64, (timestamps.len() * 8 + bytes) as u64);
+        let lines = task.page.lines()?;
+        self.run.note(timestamps.len() as u64, (timestamps.len() * 8 + lines.text.len()) as u64);
         for (place, timestamp) in timestamps.iter().enumerate() {
             if let Some(bucket) = plan.windows.bucket(*timestamp) {
-                let sum = lines.as_ref().map_or(1.0, |lines| lines.get(place).len() as f64);
-                grid.add_sum(bucket, 1, sum);
+                grid.add_sum(bucket, 1, lines.get(place).len() as f64);
             }
         }
         Ok(true)
@@ -271,9 +320,9 @@ impl Worker<'_> {
         &mut self,
         stream: &StreamLabels,
         task: &Task,
-        metadata: &Metadata,
+        metadata: &Metadata<'_>,
         picked: Picked,
-        timed: &Timed<'_>,
+        times: &Times,
     ) -> Result<Option<Picked>, QueryError> {
         let Some(simple) = &self.plan.shape.simple else { return Ok(Some(picked)) };
         let needs_lines = matches!(self.plan.aggregation.op, RangeOp::Bytes | RangeOp::BytesRate);
@@ -289,10 +338,33 @@ impl Worker<'_> {
             Picked::Some(places) => Picked::Some(places.clone()),
         };
         let Some(kept) = columns.pick(simple, kept)? else { return Ok(Some(picked)) };
+        if columns.all_fail() && !kept.is_empty() {
+            let unwraps_nothing = match &self.plan.aggregation.range.unwrap {
+                Some(unwrap) => columns.is_absent(&unwrap.label)?,
+                None => false,
+            };
+            // Lines with an error are for the pipeline to name.
+            return Ok(Some(kept).filter(|_| !unwraps_nothing));
+        }
         let Worker { run, plan, table, .. } = self;
         run.note(before as u64, before as u64 * 4);
+        let counts = plan.aggregation.range.unwrap.is_none() && table.fold == Fold::Sum;
+        if counts && series.is_one() && !kept.is_empty() {
+            let series = series.at(0, table)?;
+            let grid = &mut table.series[series].1;
+            times.each_run(|bucket, lines| {
+                let count = kept.count_in(lines);
+                grid.add_sum(bucket, count as u64, count as f64);
+            });
+            return Ok(None);
+        }
+        let mut at = times.cursor();
+        let counts_numbers = counts && plan.windows.buckets == 1;
         let mut add = |place: usize, value: f64| {
-            let Some((timestamp, bucket)) = timed.at(place, &plan.windows) else { return Ok(()) };
+            let Some((timestamp, bucket)) = at.of(place) else { return Ok(()) };
+            if counts_numbers && series.count(place, table)? {
+                return Ok(());
+            }
             let series = series.at(place, table)?;
             let fold = table.fold;
             table.hold_samples(1)?;
@@ -314,22 +386,29 @@ impl Worker<'_> {
         &mut self,
         stream: &StreamLabels,
         page: &dyn LogPage,
-        metadata: &Metadata,
+        metadata: &Metadata<'_>,
         picked: &Picked,
-        timed: &Timed<'_>,
+        times: &Times,
+        needs: &[&[u8]],
     ) -> Result<(), QueryError> {
+        metadata.read()?;
         let Worker { run, plan, pipeline, filters, table } = self;
+        let needs: Vec<memmem::Finder<'_>> = needs.iter().map(memmem::Finder::new).collect();
         let unwrap = plan.aggregation.range.unwrap.as_ref();
         let is_bytes = matches!(plan.aggregation.op, RangeOp::Bytes | RangeOp::BytesRate);
         // Without stages the line itself does not matter, only its labels do.
         let lines = if plan.stages.is_empty() && !is_bytes { None } else { Some(page.lines()?) };
         run.note(picked.len() as u64, lines.as_ref().map_or(0, |lines| lines.text.len() as u64));
+        let mut at = times.cursor();
         for (count, place) in picked.iter().enumerate() {
             if count % CHECK_EVERY == CHECK_EVERY - 1 {
                 run.check()?;
             }
-            let Some((timestamp, bucket)) = timed.at(place, &plan.windows) else { continue };
+            let Some((timestamp, bucket)) = at.of(place) else { continue };
             let line = lines.as_ref().map_or(&b""[..], |lines| lines.get(place));
+            if !needs.iter().all(|text| text.find(line).is_some()) {
+                continue;
+            }
             let processed = metadata.with(place, |pairs| pipeline.process(stream, timestamp, line, pairs));
             let Some(line) = processed else { continue };
             let value = match unwrap {
@@ -356,24 +435,5 @@ impl Worker<'_> {
             table.series[series].1.add_to(fold, bucket, timestamp, value);
         }
         Ok(())
-    }
-}
-
-/// The times of the lines of a page.
-struct Timed<'t> {
-    timestamps: Option<&'t [i64]>,
-    bucket: Option<usize>,
-    first: i64,
-}
-
-impl Timed<'_> {
-    /// Time and bucket of a line, where a window covers it.
-    fn at(&self, place: usize, windows: &Windows) -> Option<(i64, usize)> {
-        let timestamp = self.timestamps.map_or(self.first, |timestamps| timestamps[place]);
-        match self.bucket {
-            Some(bucket) => Some((timestamp, bucket)),
-            None if windows.has_buckets() => Some((timestamp, windows.bucket(timestamp)?)),
-            None => windows.covers(timestamp).then_some((timestamp, 0)),
-        }
     }
 }

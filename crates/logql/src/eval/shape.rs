@@ -1,10 +1,10 @@
 //! What of a pipeline can be answered without running it line by line.
 
-use model::LineFormat;
+use model::{LineFormat, LogPage};
 
 use super::group::GroupBy;
 use crate::kql::Kql;
-use crate::pipeline::{CompiledLabelFilter, CompiledLineFilter, CompiledSearch, Wanted};
+use crate::pipeline::{CompiledLabelFilter, CompiledLineFilter, CompiledSearch, StreamLabels, Wanted};
 use crate::syntax::ast::{LabelFilter, Stage, Unwrap};
 
 /// The parts of a pipeline that pages are asked about.
@@ -23,12 +23,32 @@ pub(crate) struct Simple {
     pub(crate) filters: Vec<CompiledLabelFilter>,
     /// What is left of searches beside their line filters.
     pub(crate) searches: Vec<CompiledSearch>,
+    /// Labels without which no line passes.
+    required: Vec<String>,
+    /// Some of them, and the text that a line has where `json` finds them. Only names that stand in a
+    /// line as they are; that somebody writes the letters of a name as escapes (`\\u0073tatus`) is not provided for.
+    keys: Vec<(String, Vec<u8>)>,
 }
 
 impl Simple {
     /// True where there is nothing to ask columns for.
     pub(crate) fn passes_all(&self) -> bool {
         self.filters.is_empty() && self.searches.is_empty()
+    }
+
+    /// Texts that every line that passes contains, in a page of this stream.
+    pub(crate) fn needs<'s>(
+        &'s self,
+        stream: &'s StreamLabels,
+        page: &'s dyn LogPage,
+    ) -> impl Iterator<Item = &'s [u8]> {
+        let is_parsed = |name: &str| stream.labels.get(name).is_none() && !page.may_have_metadata(name);
+        self.keys.iter().filter(move |(name, _)| is_parsed(name)).map(|(_, text)| text.as_slice())
+    }
+
+    /// Labels without which no line passes.
+    pub(crate) fn required(&self) -> impl Iterator<Item = &str> {
+        self.required.iter().map(String::as_str)
     }
 }
 
@@ -66,7 +86,8 @@ impl Shape {
 }
 
 fn simple(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: &Wanted) -> Option<Simple> {
-    let mut simple = Simple { parser: None, filters: Vec::new(), searches: Vec::new() };
+    let mut simple =
+        Simple { parser: None, filters: Vec::new(), searches: Vec::new(), required: Vec::new(), keys: Vec::new() };
     let mut filters = Vec::new();
     let mut add = |filter: &LabelFilter| {
         filters.push(CompiledLabelFilter::new(filter).ok()?);
@@ -99,6 +120,14 @@ fn simple(stages: &[Stage], unwrap: Option<&Unwrap>, wanted: &Wanted) -> Option<
     }
     simple.filters = filters;
     simple.parser = parser.filter(|_| *wanted != Wanted::Nothing);
+    if simple.parser == Some(LineFormat::Json) {
+        let mut names: Vec<&str> = unwrap.iter().map(|unwrap| unwrap.label.as_str()).collect();
+        simple.filters.iter().for_each(|filter| filter.required(&mut names));
+        let is_as_written = |name: &&str| name.len() > 2 && name.bytes().all(|b| b.is_ascii_alphabetic());
+        simple.required = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = |name: &str| (name.to_owned(), format!("\"{name}\"").into_bytes());
+        simple.keys = names.into_iter().filter(is_as_written).map(key).collect();
+    }
     Some(simple)
 }
 

@@ -86,6 +86,31 @@ impl Windows {
         (bucket >= 0 && bucket < self.buckets as i64).then_some(bucket as usize)
     }
 
+    /// The times of a bucket: after the first, up to and including the second.
+    pub(crate) fn edges(&self, bucket: usize) -> (i64, i64) {
+        if self.per_window == 1 && self.per_step == 1 {
+            let end = self.end(bucket);
+            let width = self.interval.min(if self.steps > 1 { self.step } else { self.interval });
+            return (end.saturating_sub(width), end);
+        }
+        let start = self.first.saturating_sub(self.interval).saturating_add(self.width.saturating_mul(bucket as i64));
+        (start, start.saturating_add(self.width))
+    }
+
+    /// The buckets that may hold times from `first` to `last`.
+    pub(crate) fn buckets_between(&self, first: i64, last: i64) -> std::ops::Range<usize> {
+        let after = |time: i64| {
+            // Buckets ascend: the first whose end is not before the time.
+            let (mut low, mut high) = (0, self.buckets);
+            while low < high {
+                let middle = (low + high) / 2;
+                if self.edges(middle).1 < time { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        after(first)..(after(last) + 1).min(self.buckets)
+    }
+
     /// True where some window covers the time; buckets or not.
     pub(crate) fn covers(&self, timestamp: i64) -> bool {
         if self.has_buckets() { self.bucket(timestamp).is_some() } else { self.range().contains(timestamp) }
@@ -125,6 +150,15 @@ mod tests {
                     assert_eq!(has, is_in, "step {i} time {timestamp} {windows:?}");
                 }
                 assert!(!covered || windows.range().contains(timestamp));
+                if let Some(bucket) = bucket {
+                    let (after, until) = windows.edges(bucket);
+                    assert!(after < timestamp && timestamp <= until, "{timestamp} {windows:?}");
+                    assert!(windows.buckets_between(timestamp - 3, timestamp + 20).contains(&bucket));
+                }
+                for other in (0..windows.buckets).filter(|other| Some(*other) != bucket) {
+                    let (after, until) = windows.edges(other);
+                    assert!(timestamp <= after || until < timestamp, "{timestamp} {other} {windows:?}");
+                }
             }
         }
     }

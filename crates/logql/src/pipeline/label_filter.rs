@@ -136,6 +136,19 @@ impl CompiledLabelFilter {
         }
     }
 
+    /// Adds the labels without which no line passes.
+    pub(crate) fn required<'f>(&'f self, names: &mut Vec<&'f str>) {
+        match self {
+            CompiledLabelFilter::And(left, right) => {
+                left.required(names);
+                right.required(names);
+            }
+            // A line with an error passes where addresses are compared.
+            CompiledLabelFilter::Or(..) | CompiledLabelFilter::Ip { .. } => {}
+            simple => names.extend(simple.name().filter(|_| simple.verdict(None) == Verdict::Is(false))),
+        }
+    }
+
     /// What a simple condition says of the value of its label.
     pub(crate) fn verdict(&self, value: Option<&str>) -> Verdict {
         use CompiledLabelFilter as C;

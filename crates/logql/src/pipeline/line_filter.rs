@@ -15,6 +15,8 @@ pub(crate) struct CompiledLineFilter {
     test: Test,
     /// Where not blank, lines that pass contain one of these: a filter for pages and a way to find lines.
     needs: Vec<Vec<u8>>,
+    /// The text, in small letters, that exactly the passing lines contain in whatever case.
+    folded: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,7 +37,11 @@ impl CompiledLineFilter {
         let test = tests.into_iter().reduce(either).unwrap_or(Test::All);
         let negated = filter.op.is_negated();
         let needs = if negated { Vec::new() } else { needs(&test, filter) };
-        Ok(CompiledLineFilter { negated, test, needs })
+        let folded = match filter.alternatives.as_slice() {
+            [one] if filter.op == LineOp::Regex => folded(&one.text),
+            _ => None,
+        };
+        Ok(CompiledLineFilter { negated, test, needs, folded })
     }
 
     /// True where the line passes.
@@ -58,18 +64,25 @@ impl CompiledLineFilter {
         &self.needs
     }
 
+    /// True where every line that contains one of the needed texts passes.
+    pub(crate) fn is_settled_by_needs(&self) -> bool {
+        !self.negated
+            && match &self.test {
+                Test::Contains(_) => true,
+                Test::Any(all) => all.iter().all(|test| matches!(test, Test::Contains(_))),
+                _ => false,
+            }
+    }
+
+    /// The text, in small letters, that exactly the passing lines contain in whatever case.
+    pub(crate) fn folded(&self) -> Option<&[u8]> {
+        self.folded.as_deref()
+    }
+
     /// The text that lines that do not pass contain.
     pub(crate) fn excluded(&self) -> Option<&[u8]> {
         match (&self.test, self.negated) {
             (Test::Contains(finder), true) => Some(finder.needle()),
-            _ => None,
-        }
-    }
-
-    /// The text that lines must contain and need no more to pass.
-    pub(crate) fn single(&self) -> Option<&[u8]> {
-        match (&self.test, self.negated) {
-            (Test::Contains(finder), false) => Some(finder.needle()),
             _ => None,
         }
     }
@@ -90,6 +103,14 @@ fn compile(op: LineOp, one: &LineMatch) -> Result<Test, String> {
             None => regexes::search(&one.text).map(Test::Regex),
         },
     }
+}
+
+/// The text that an expression looks for in whatever case, where ASCII alone matters: `k` and `s` have kin beyond it.
+fn folded(pattern: &str) -> Option<Vec<u8>> {
+    let Some(Simple::Contains(text, true)) = regexes::simplify(pattern, false) else { return None };
+    let small = text.to_ascii_lowercase().into_bytes();
+    let is_plain = |b: &u8| b.is_ascii() && !matches!(b, b'k' | b's');
+    (small.len() >= 3 && small.iter().all(is_plain)).then_some(small)
 }
 
 fn contains(text: &str) -> Test {

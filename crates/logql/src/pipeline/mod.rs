@@ -29,6 +29,7 @@ use crate::kql::Kql;
 use crate::syntax::ast::{LabelChoice, Stage};
 use format::{LabelFormatter, LineFormatter};
 use labels::ERROR_DETAILS;
+pub(crate) use parsers::JSON_ERROR;
 use parsers::Parser;
 
 /// A stage whose text cannot be compiled. Loki says so only when the query is run.

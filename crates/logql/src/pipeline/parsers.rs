@@ -13,7 +13,7 @@ use crate::pattern::Pattern;
 use crate::regexes;
 use crate::syntax::ast::{Extraction, Stage};
 
-const JSON_ERROR: &str = "JSONParserErr";
+pub(crate) const JSON_ERROR: &str = "JSONParserErr";
 const LOGFMT_ERROR: &str = "LogfmtParserErr";
 /// The name under which a packed line has what it was.
 const PACKED_LINE: &str = "_entry";

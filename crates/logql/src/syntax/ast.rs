@@ -31,4 +31,13 @@ impl Expr {
         }
         selectors
     }
+
+    /// The ranges of range aggregations, in nanoseconds, from left to right.
+    pub fn intervals(&self) -> Vec<i64> {
+        let mut intervals = Vec::new();
+        if let Expr::Metric(metric) = self {
+            metric.ranges(&mut |range| intervals.push(range.range.interval));
+        }
+        intervals
+    }
 }

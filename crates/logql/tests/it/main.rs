@@ -1,5 +1,6 @@
 //! The language from outside, judged by what a real Loki answered.
 
+mod bombs;
 mod cases;
 mod evaluate;
 mod fuzz;

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use model::{
-    ABSENT, Column, LabelRequest, Labels, LineFormat, Lines, LogPage, LogRequest, LogSource, NamedColumn, PageInfo,
-    SourceError, StreamSet,
+    ABSENT, Column, FieldColumn, LabelRequest, Labels, LineFormat, Lines, LogPage, LogRequest, LogSource, NamedColumn,
+    NumberColumn, NumberStyle, PageInfo, SourceError, StreamSet,
 };
 
 /// One entry: time, line, structured metadata.
@@ -213,6 +213,47 @@ impl LogPage for Page {
             return Ok(None);
         }
         Ok(self.columns.get(&(format == LineFormat::Json, field.to_owned())).cloned())
+    }
+
+    fn field(&self, format: LineFormat, field: &str) -> Result<Option<FieldColumn>, SourceError> {
+        let column = self.column(format, field)?;
+        Ok(column.map(|column| match &*column {
+            Column::Integers { values, present } if present.iter().flatten().all(|is_there| *is_there) => {
+                FieldColumn::Numbers(NumberColumn {
+                    prefix: "".into(),
+                    suffix: "".into(),
+                    style: NumberStyle::Plain,
+                    values: values.clone(),
+                })
+            }
+            _ => FieldColumn::Values(column),
+        }))
+    }
+
+    fn find(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        if self.help == Help::Plain {
+            return Ok(None);
+        }
+        let contains = |at: &u32| self.lines.get(*at as usize).windows(text.len()).any(|window| window == text);
+        Ok(Some((0..self.info.entries).filter(contains).collect()))
+    }
+
+    fn find_in_any_case(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        if self.help == Help::Plain {
+            return Ok(None);
+        }
+        let contains =
+            |at: &u32| self.lines.get(*at as usize).windows(text.len()).any(|window| window.eq_ignore_ascii_case(text));
+        Ok(Some((0..self.info.entries).filter(contains).collect()))
+    }
+
+    fn is_none(&self, format: LineFormat) -> bool {
+        let begins = |at| self.lines.get(at).trim_ascii_start().first().is_some_and(|b| *b == b'{' || !b.is_ascii());
+        self.help == Help::Columns && format == LineFormat::Json && !(0..self.lines.len()).any(begins)
+    }
+
+    fn may_have_metadata(&self, name: &str) -> bool {
+        self.metadata.iter().any(|column| &*column.name == name)
     }
 
     fn is_all(&self, format: LineFormat) -> bool {

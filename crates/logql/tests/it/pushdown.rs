@@ -65,6 +65,8 @@ fn query(rng: &mut StdRng) -> String {
                 " |= \"error\"",
                 " != \"warn\"",
                 " |~ \"status.{1,3}50[03]\"",
+                " |~ \"(?i)ERROR\"",
+                " !~ \"(?i)Warn\"",
                 " |= \"500\" or \"404\"",
                 " != \"nowhere\"",
                 " |= \"nowhere\"",

@@ -95,7 +95,7 @@ impl Index {
                 row.filter_at,
                 u64::from(row.shape.head_bytes),
                 u64::from(row.shape.head_crc),
-                u64::from(row.shape.is_json) | u64::from(row.shape.is_logfmt) << 1,
+                u64::from(row.shape.is_json) | u64::from(row.shape.is_logfmt) << 1 | u64::from(row.shape.no_json) << 2,
                 u64::from(row.shape.filter.token_blocks),
                 u64::from(row.shape.filter.gram_blocks),
                 row.shape.filter.hex_lengths,
@@ -179,6 +179,7 @@ fn row(reader: &mut Reader<'_>, time: &mut i64) -> Result<Row, Damaged> {
     if head_bytes > body_bytes {
         return Err(Damaged("a head is longer than its page"));
     }
-    let shape = Shape { head_bytes, head_crc, is_json: flags & 1 != 0, is_logfmt: flags & 2 != 0, filter };
+    let (is_json, is_logfmt, no_json) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0);
+    let shape = Shape { head_bytes, head_crc, is_json, is_logfmt, no_json, filter };
     Ok(Row { stream, info, shape, body_at, body_bytes, filter_at })
 }

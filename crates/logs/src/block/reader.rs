@@ -1,5 +1,6 @@
 //! An open block: its index, and pages that are read part by part.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -10,14 +11,14 @@ use blocks::cache::Cache;
 use blocks::catalogue::BlockEntry;
 use blocks::disk::ReadFile;
 use blocks::shelf::OpenBlock;
-use model::{Column, LineFormat, Lines, LogPage, NamedColumn, PageInfo, Reservation, SourceError};
+use model::{Column, FieldColumn, LineFormat, Lines, LogPage, NamedColumn, PageInfo, Reservation, SourceError};
 use parking_lot::Mutex;
 
 use super::index::{Index, Row, TAIL, TRAILER};
 use super::writer::Raw;
 use crate::entries::Entries;
 use crate::filter::{BLOCK, Question};
-use crate::page::PageHead;
+use crate::page::{Case, PageHead};
 
 /// What is cached of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,16 +174,16 @@ impl Block {
         })
     }
 
-    fn part<T>(
-        &self,
-        row: &Row,
-        read: impl FnOnce(&dyn Fn(u64, usize) -> Result<Vec<u8>, Failed>) -> Result<T, Failed>,
+    fn part<'f, T>(
+        &'f self,
+        row: &'f Row,
+        read: impl FnOnce(&dyn Fn(u64, usize) -> Result<Cow<'f, [u8]>, Failed>) -> Result<T, Failed>,
     ) -> io::Result<T> {
         let fetch = |offset: u64, length: usize| {
             if offset + length as u64 > u64::from(row.body_bytes) {
                 return Err(Failed::Damaged(Damaged("a section lies outside of its page")));
             }
-            self.read(row.body_at + offset, length).map_err(Failed::Io)
+            self.read(row.body_at + offset, length).map(Cow::Owned).map_err(Failed::Io)
         };
         read(&fetch).map_err(|failed| match failed {
             Failed::Io(error) => error,
@@ -190,8 +191,8 @@ impl Block {
         })
     }
 
-    /// The lines of a page.
-    fn lines(&self, number: u32, row: &Row) -> io::Result<Lines> {
+    /// The lines of a page, all or those at some places.
+    fn lines(&self, number: u32, row: &Row, places: Option<&[u32]>) -> io::Result<Lines> {
         let head = self.head(number, row)?;
         // One read for all sections.
         let (head_bytes, rest) = (u64::from(row.shape.head_bytes), row.body_bytes - row.shape.head_bytes);
@@ -199,9 +200,14 @@ impl Block {
         let fetch = |offset: u64, length: usize| {
             let from = (offset - head_bytes) as usize;
             let bytes = body.get(from..from.saturating_add(length));
-            bytes.map(<[u8]>::to_vec).ok_or(Damaged("a section lies outside of its page"))
+            bytes.map(Cow::Borrowed).ok_or(Damaged("a section lies outside of its page"))
         };
-        head.lines(row.info.line_bytes, &fetch).map_err(|what| damaged(&self.name(), what))
+        head.lines(row.info.line_bytes, places, &fetch).map_err(|what| damaged(&self.name(), what))
+    }
+
+    fn timestamps(&self, number: u32, row: &Row) -> io::Result<Arc<[i64]>> {
+        let head = self.head(number, row)?;
+        self.part(row, |fetch| head.timestamps(fetch))
     }
 
     fn metadata(&self, number: u32, row: &Row) -> io::Result<Vec<NamedColumn>> {
@@ -211,12 +217,12 @@ impl Block {
 
     /// A page with everything in it.
     pub(crate) fn entries(&self, number: u32, row: &Row) -> io::Result<Entries> {
-        let head = self.head(number, row)?;
-        let lines = self.lines(number, row)?;
+        let timestamps = self.timestamps(number, row)?;
+        let lines = self.lines(number, row, None)?;
         let metadata = self.metadata(number, row)?;
         let mut entries = Entries::default();
         let mut texts: Vec<(&str, String)> = Vec::new();
-        for (at, time) in head.timestamps.iter().enumerate() {
+        for (at, time) in timestamps.iter().enumerate() {
             texts.clear();
             for column in &metadata {
                 texts.extend(text(&column.values, at).map(|value| (&*column.name, value)));
@@ -274,6 +280,12 @@ impl BlockPage {
         result.map_err(|error| (self.told)(&self.block, error))
     }
 
+    fn search(&self, text: &[u8], case: Case) -> Result<Option<Vec<u32>>, SourceError> {
+        let _room = self.ask(self.row.info.line_bytes / 2)?;
+        let head = self.sound(self.block.head(self.number, &self.row))?;
+        self.sound(self.block.part(&self.row, |fetch| head.find(text, case, fetch)))
+    }
+
     /// Asks for memory for as long as the reader runs what it asked for.
     fn ask(&self, bytes: u64) -> Result<model::Held, SourceError> {
         let mut held = model::Held::of(self.memory.as_ref());
@@ -296,14 +308,32 @@ impl LogPage for BlockPage {
     }
 
     fn timestamps(&self) -> Result<Arc<[i64]>, SourceError> {
+        let _room = self.ask(u64::from(self.row.info.entries) * 8)?;
+        self.sound(self.block.timestamps(self.number, &self.row))
+    }
+
+    fn count_until(&self, times: &[i64]) -> Result<Vec<u32>, SourceError> {
         let head = self.sound(self.block.head(self.number, &self.row))?;
-        Ok(head.timestamps.clone())
+        self.sound(self.block.part(&self.row, |fetch| head.count_until(times, fetch)))
     }
 
     fn lines(&self) -> Result<Arc<Lines>, SourceError> {
         // What the answer takes is the reader's to account for; here it is asked whether there is room at all.
         let _room = self.ask(self.row.info.line_bytes + u64::from(self.row.info.entries) * 5)?;
-        self.sound(self.block.lines(self.number, &self.row)).map(Arc::new)
+        self.sound(self.block.lines(self.number, &self.row, None)).map(Arc::new)
+    }
+
+    fn lines_at(&self, places: &[u32]) -> Result<Lines, SourceError> {
+        let _room = self.ask(self.row.info.line_bytes)?;
+        self.sound(self.block.lines(self.number, &self.row, Some(places)))
+    }
+
+    fn find(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        self.search(text, Case::Same)
+    }
+
+    fn find_in_any_case(&self, text: &[u8]) -> Result<Option<Vec<u32>>, SourceError> {
+        self.search(text, Case::Any)
     }
 
     fn metadata(&self) -> Result<Arc<[NamedColumn]>, SourceError> {
@@ -320,6 +350,24 @@ impl LogPage for BlockPage {
         Ok(self.sound(column)?.map(Arc::new))
     }
 
+    fn field(&self, format: LineFormat, field: &str) -> Result<Option<FieldColumn>, SourceError> {
+        if !self.is_all(format) {
+            return Ok(None);
+        }
+        let head = self.sound(self.block.head(self.number, &self.row))?;
+        self.sound(self.block.part(&self.row, |fetch| head.field(format, field, fetch)))
+    }
+
+    fn may_have_metadata(&self, name: &str) -> bool {
+        // A head that cannot be read says nothing; whoever reads on meets the error.
+        let has = || self.block.head(self.number, &self.row).map_or(true, |head| head.has_metadata(name));
+        self.row.info.metadata_bytes > 0 && has()
+    }
+
+    fn is_none(&self, format: LineFormat) -> bool {
+        format == LineFormat::Json && self.row.shape.no_json
+    }
+
     fn is_all(&self, format: LineFormat) -> bool {
         match format {
             LineFormat::Json => self.row.shape.is_json,
@@ -328,6 +376,10 @@ impl LogPage for BlockPage {
     }
 
     fn fields(&self, format: LineFormat) -> Vec<String> {
-        self.block.head(self.number, &self.row).map(|head| head.fields(format)).unwrap_or_default()
+        let fields = self
+            .block
+            .head(self.number, &self.row)
+            .and_then(|head| self.block.part(&self.row, |fetch| head.fields(format, fetch)));
+        fields.unwrap_or_default()
     }
 }

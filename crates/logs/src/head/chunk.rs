@@ -95,6 +95,28 @@ impl Chunk {
         self.len() > 0 && self.first < range.end && range.start <= self.last
     }
 
+    /// True where entries came late and have not been put in order yet.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// The same with all entries in order.
+    pub(crate) fn settled(&self) -> Chunk {
+        let main = self.sorted().into_owned();
+        Chunk { main, late: Entries::default(), late_places: HashMap::new(), first: self.first, last: self.last }
+    }
+
+    /// The entries, where they are in order.
+    pub(crate) fn in_order(&self) -> Option<&Entries> {
+        self.late.is_empty().then_some(&self.main)
+    }
+
+    /// Entries in order of time; there is at least one.
+    pub(crate) fn of(entries: Entries) -> Chunk {
+        let (first, last) = (entries.timestamps[0], entries.timestamps[entries.len() - 1]);
+        Chunk { main: entries, late: Entries::default(), late_places: HashMap::new(), first, last }
+    }
+
     /// All entries in order of time, each time and line once.
     pub(crate) fn sorted(&self) -> Cow<'_, Entries> {
         if self.late.is_empty() {

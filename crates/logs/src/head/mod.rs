@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use blocks::wal::{Commit, Record, SubmitError, Wal};
 use hashbrown::HashMap;
-use model::{Labels, LogBatch, LogRejectReason, LogRejection, LogReport, Matcher, NanoRange};
+use model::{Labels, LogBatch, LogRejectReason, LogRejection, LogReport, Matcher, NanoRange, Tenant};
 
 pub(crate) use chunk::Chunk;
 use rate::Bucket;
@@ -22,6 +22,8 @@ use crate::record;
 
 /// What a stream costs beside its labels and chunks.
 const STREAM_BYTES: usize = 400;
+/// At most one of so many bytes of a stream stays behind in a flush.
+const HELD_SHARE: usize = 8;
 
 /// What all heads of a store share.
 #[derive(Debug, Default)]
@@ -40,6 +42,8 @@ struct Stream {
     /// Full ones, and those of a flush that failed.
     chunks: Vec<Arc<Chunk>>,
     open: Arc<Chunk>,
+    /// What stays behind in the flush that begins.
+    held: Option<Arc<Chunk>>,
     /// On their way into a block.
     flushing: Vec<Arc<Chunk>>,
     newest: i64,
@@ -163,6 +167,7 @@ impl Head {
             labels,
             chunks: Vec::new(),
             open: Arc::default(),
+            held: None,
             flushing: Vec::new(),
             newest: i64::MIN,
             next_newest: i64::MIN,
@@ -198,12 +203,21 @@ impl Head {
         true
     }
 
-    /// What matching streams hold in memory in the range.
-    pub(crate) fn select(&self, matchers: &[Matcher], range: NanoRange) -> Vec<Taken> {
+    /// What matching streams hold in memory in the range, in order of time within each chunk.
+    pub(crate) fn select(&mut self, matchers: &[Matcher], range: NanoRange) -> Vec<Taken> {
         let mut found = Vec::new();
-        for stream in &self.streams {
+        for stream in &mut self.streams {
+            if !matches(&stream.labels, matchers) {
+                continue;
+            }
+            let pieces = stream.flushing.iter_mut().chain(&mut stream.chunks).chain([&mut stream.open]);
+            for chunk in pieces.filter(|chunk| chunk.is_unsettled() && chunk.overlaps(range)) {
+                let (bytes, entries) = settle(chunk);
+                self.shared.memory.fetch_add(bytes, Ordering::Relaxed);
+                self.shared.entries.fetch_add(entries, Ordering::Relaxed);
+            }
             let chunks: Vec<Arc<Chunk>> = stream.all().filter(|chunk| chunk.overlaps(range)).cloned().collect();
-            if !chunks.is_empty() && matches(&stream.labels, matchers) {
+            if !chunks.is_empty() {
                 found.push(Taken { labels: stream.labels.clone(), chunks });
             }
         }
@@ -211,12 +225,59 @@ impl Head {
     }
 
     /// Begins to move everything into a block; what a flush that failed has begun to move goes along.
-    pub(crate) fn begin_flush(&mut self) -> Vec<Taken> {
+    ///
+    /// With `hold_back` entries that are newer than so many nanoseconds before the newest stay where they are, so that what comes
+    /// a little late does not overlap with the block. They are logged anew, because the log so far is about to go.
+    pub(crate) fn begin_flush(
+        &mut self,
+        tenant: &Tenant,
+        hold_back: i64,
+        now_ms: i64,
+        wal: &Wal,
+    ) -> (Vec<Taken>, Option<Commit>) {
+        let mut batch = LogBatch::new(tenant.clone());
+        if hold_back > 0 {
+            let mut grown = 0;
+            for stream in &mut self.streams {
+                if stream.used_ms.saturating_add(hold_back / 1_000_000) < now_ms {
+                    continue;
+                }
+                let (bytes, entries) = stream.hold_back(hold_back);
+                grown += bytes;
+                self.shared.entries.fetch_add(entries, Ordering::Relaxed);
+                if let Some(entries) = stream.held.as_ref().and_then(|chunk| chunk.in_order()) {
+                    let place = batch.add_stream(stream.labels.clone());
+                    for at in 0..entries.len() {
+                        batch.push(place, entries.timestamps[at], entries.lines.get(at), entries.meta.of(at));
+                    }
+                }
+            }
+            self.weigh(grown);
+        }
+        let mut commit = None;
+        if !batch.is_empty() {
+            let mut written = Record::new();
+            record::encode(&batch, &vec![true; batch.len()], &mut written);
+            commit = submit(wal, written.seal()).ok();
+        }
+        (self.take_for_flush(commit.is_some()), commit)
+    }
+
+    fn take_for_flush(&mut self, holds_back: bool) -> Vec<Taken> {
         let mut taken = Vec::new();
         for stream in &mut self.streams {
+            let held = stream.held.take();
+            if let Some(held) = &held
+                && !holds_back
+            {
+                stream.chunks.push(held.clone());
+            }
             stream.flushing.append(&mut stream.chunks);
             if stream.open.len() > 0 {
                 stream.flushing.push(std::mem::take(&mut stream.open));
+            }
+            if let Some(held) = held.filter(|_| holds_back) {
+                stream.open = held;
             }
             if !stream.flushing.is_empty() {
                 taken.push(Taken { labels: stream.labels.clone(), chunks: stream.flushing.clone() });
@@ -253,7 +314,41 @@ impl Head {
     }
 }
 
+/// Puts a chunk in order; answers by how much its memory and its entries have changed.
+fn settle(chunk: &mut Arc<Chunk>) -> (i64, i64) {
+    let settled = chunk.settled();
+    let bytes = settled.memory() as i64 - chunk.memory() as i64;
+    let entries = settled.len() as i64 - chunk.len() as i64;
+    *chunk = Arc::new(settled);
+    (bytes, entries)
+}
+
 impl Stream {
+    /// Sets entries aside that are newer than so many nanoseconds before the newest, at most a part of all. Answers by how much
+    /// memory and entries have changed.
+    fn hold_back(&mut self, nanoseconds: i64) -> (i64, i64) {
+        // Where several chunks are that young the stream is fast, and a part of the last of them is enough.
+        if self.open.len() == 0 {
+            return (0, 0);
+        }
+        let (bytes, entries) = if self.open.is_unsettled() { settle(&mut self.open) } else { (0, 0) };
+        let Some(open) = self.open.in_order() else { return (bytes, entries) };
+        let text = open.lines.text.len();
+        let most = (self.chunks.iter().map(|chunk| chunk.text_bytes()).sum::<usize>() + text) / HELD_SHARE;
+        let too_large = open.lines.ends.partition_point(|end| text - *end as usize > most);
+        let last = open.len() - 1;
+        let cut = open.timestamps[last].saturating_sub(nanoseconds).max(open.timestamps[too_large.min(last)]);
+        let at = open.timestamps.partition_point(|time| *time <= cut);
+        if at > last {
+            return (bytes, entries);
+        }
+        let held = Chunk::of(open.part(at..open.len()));
+        let rest = if at == 0 { Chunk::default() } else { Chunk::of(open.part(0..at)) };
+        let bytes = bytes + held.memory() as i64 + rest.memory() as i64 - self.open.memory() as i64;
+        (self.held, self.open) = (Some(Arc::new(held)), Arc::new(rest));
+        (bytes, entries)
+    }
+
     fn all(&self) -> impl Iterator<Item = &Arc<Chunk>> {
         self.flushing.iter().chain(&self.chunks).chain([&self.open])
     }

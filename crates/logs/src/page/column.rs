@@ -3,21 +3,19 @@
 //! Texts come back byte by byte. A number is held as a number only where writing it gives the same text; what is common to
 //! the beginnings and ends of all texts is held once.
 
-use std::borrow::Cow;
-
-use blocks::bytes::{Damaged, Reader, put_varint};
+use blocks::bytes::put_varint;
 use hashbrown::HashMap;
+use model::{NumberStyle as Style, NumberText, number_text};
 
-use super::number::{Style, number, write_number};
-use super::time_text::{self, Format};
-use super::{ints, zip};
+use super::number::number;
+use super::{ints, time_text, zip};
 
-const CONSTANT: u8 = 0;
-const NUMBERS: u8 = 1;
-const HEX: u8 = 2;
-const TIMES: u8 = 3;
-const DICTIONARY: u8 = 4;
-const TEXTS: u8 = 5;
+pub(super) const CONSTANT: u8 = 0;
+pub(super) const NUMBERS: u8 = 1;
+pub(super) const HEX: u8 = 2;
+pub(super) const TIMES: u8 = 3;
+pub(super) const DICTIONARY: u8 = 4;
+pub(super) const TEXTS: u8 = 5;
 
 /// The texts of a column, in the order of the lines.
 #[derive(Debug, Default)]
@@ -26,39 +24,6 @@ pub(super) struct Values {
     pub(super) ranges: Vec<(u32, u32)>,
     /// The entry that each belongs to.
     pub(super) entries: Vec<u32>,
-}
-
-/// A column ready to be read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Decoded {
-    Constant(Vec<u8>),
-    Numbers {
-        prefix: Vec<u8>,
-        suffix: Vec<u8>,
-        style: Style,
-        values: Vec<i64>,
-    },
-    /// `length` digits each, packed two in a byte; with dashes as in a UUID where `dashes` is set.
-    Hex {
-        prefix: Vec<u8>,
-        suffix: Vec<u8>,
-        length: usize,
-        dashes: bool,
-        packed: Vec<u8>,
-    },
-    Times {
-        format: Format,
-        values: Vec<i64>,
-    },
-    Dictionary {
-        text: Vec<u8>,
-        ends: Vec<u32>,
-        codes: Vec<u32>,
-    },
-    Texts {
-        text: Vec<u8>,
-        ends: Vec<u32>,
-    },
 }
 
 /// Appends a column. `timestamps` are the times of the page's entries.
@@ -162,16 +127,15 @@ fn encode_numbers(texts: &[&[u8]], prefix: &[u8], suffix: &[u8], out: &mut Vec<u
         (true, scale) => [Style::Shortest(scale as u8), Style::Fixed(scale as u8)],
         _ => [Style::Shortest(most as u8), Style::Shortest(most as u8)],
     };
-    let mut scratch = Vec::new();
+    let mut digits = NumberText::default();
     for style in styles {
         let mut values = Vec::with_capacity(parsed.len());
         let fits = parsed.iter().zip(texts).all(|((value, its_scale), text)| {
             let up = if matches!(style, Style::Shortest(_)) { most - its_scale } else { 0 };
             let Some(value) = value.checked_mul(10_i64.pow(up as u32)) else { return false };
-            scratch.clear();
-            write_number(style, value, &mut scratch);
+            let (at, length) = number_text(style, value, &mut digits);
             values.push(value);
-            scratch == inner(text, prefix, suffix)
+            digits.0[at..at + length] == *inner(text, prefix, suffix)
         });
         if !fits {
             continue;
@@ -267,141 +231,11 @@ fn encode_texts(texts: &[&[u8]], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a column of `count` texts.
-pub(super) fn decode(bytes: &[u8], count: usize, timestamps: &[i64]) -> Result<Decoded, Damaged> {
-    let mut reader = Reader(bytes);
-    let reader = &mut reader;
-    match reader.byte()? {
-        CONSTANT => Ok(Decoded::Constant(take_bytes(reader)?)),
-        NUMBERS => {
-            let (prefix, suffix) = (take_bytes(reader)?, take_bytes(reader)?);
-            let style = match (reader.byte()?, reader.byte()?) {
-                (0, _) => Style::Plain,
-                (1, n) => Style::Padded(n),
-                (2, n) => Style::Fixed(n),
-                (3, n) => Style::Shortest(n),
-                _ => return Err(Damaged("numbers in an unknown style")),
-            };
-            Ok(Decoded::Numbers { prefix, suffix, style, values: ints::decode(reader, count)? })
-        }
-        HEX => {
-            let (prefix, suffix) = (take_bytes(reader)?, take_bytes(reader)?);
-            let head = reader.varint()?;
-            let (length, dashes) = ((head >> 1) as usize, head & 1 == 1);
-            let packed = zip::take_blob(reader)?.into_owned();
-            let fits = length.div_ceil(2).checked_mul(count) == Some(packed.len());
-            if !fits || (dashes && length != 32) {
-                return Err(Damaged("hexadecimal digits do not fit"));
-            }
-            Ok(Decoded::Hex { prefix, suffix, length, dashes, packed })
-        }
-        TIMES => decode_times(reader, count, timestamps),
-        DICTIONARY => {
-            let (text, ends) = take_texts(reader, |listed| listed <= count)?;
-            let codes = ints::decode(reader, count)?;
-            let in_range = codes.iter().all(|code| (0..ends.len() as i64).contains(code));
-            if !in_range {
-                return Err(Damaged("a code without a text"));
-            }
-            Ok(Decoded::Dictionary { text, ends, codes: codes.into_iter().map(|code| code as u32).collect() })
-        }
-        TEXTS => {
-            let (text, ends) = take_texts(reader, |listed| listed == count)?;
-            Ok(Decoded::Texts { text, ends })
-        }
-        _ => Err(Damaged("a column in an unknown coding")),
-    }
-}
-
-fn take_bytes(reader: &mut Reader<'_>) -> Result<Vec<u8>, Damaged> {
-    let length = reader.count(1)?;
-    Ok(reader.take(length)?.to_vec())
-}
-
-fn take_texts(reader: &mut Reader<'_>, fits: impl Fn(usize) -> bool) -> Result<(Vec<u8>, Vec<u32>), Damaged> {
-    let count = usize::try_from(reader.varint()?).map_err(|_| Damaged("too many texts"))?;
-    if !fits(count) {
-        return Err(Damaged("another number of texts"));
-    }
-    let lengths = ints::decode(reader, count)?;
-    let text = zip::take_blob(reader)?.into_owned();
-    let mut end = 0_u64;
-    let mut ends = Vec::with_capacity(count);
-    for length in lengths {
-        let length = u64::try_from(length).map_err(|_| Damaged("a text of negative length"))?;
-        end = end.saturating_add(length);
-        ends.push(u32::try_from(end).map_err(|_| Damaged("texts are too long"))?);
-    }
-    if end != text.len() as u64 {
-        return Err(Damaged("texts do not fit"));
-    }
-    Ok((text, ends))
-}
-
-fn decode_times(reader: &mut Reader<'_>, count: usize, timestamps: &[i64]) -> Result<Decoded, Damaged> {
-    let [separator, point, digits, zone] = [reader.byte()?, reader.byte()?, reader.byte()?, reader.byte()?];
-    let offset = i16::from_le_bytes([reader.byte()?, reader.byte()?]);
-    if digits > 9 || zone > 3 {
-        return Err(Damaged("times in an unknown format"));
-    }
-    let format = Format { separator, point, digits, zone, offset };
-    let entries: Cow<'_, [i64]> = match reader.byte()? {
-        0 if count == timestamps.len() => Cow::Owned((0..count as i64).collect()),
-        1 => Cow::Owned(ints::decode(reader, count)?),
-        _ => return Err(Damaged("times of no entry")),
-    };
-    let mut values = ints::decode(reader, count)?;
-    for (value, entry) in values.iter_mut().zip(entries.iter()) {
-        let time = usize::try_from(*entry).ok().and_then(|entry| timestamps.get(entry));
-        *value = value.wrapping_add(time.ok_or(Damaged("times of no entry"))?.div_euclid(format.unit()));
-    }
-    Ok(Decoded::Times { format, values })
-}
-
-fn piece<'t>(text: &'t [u8], ends: &[u32], at: usize) -> &'t [u8] {
-    let begin = if at == 0 { 0 } else { ends[at - 1] as usize };
-    &text[begin..ends[at] as usize]
-}
-
-impl Decoded {
-    /// Appends text `index`, which is below the count of the column.
-    pub(super) fn write(&self, index: usize, out: &mut Vec<u8>) {
-        match self {
-            Decoded::Constant(text) => out.extend_from_slice(text),
-            Decoded::Numbers { prefix, suffix, style, values } => {
-                out.extend_from_slice(prefix);
-                write_number(*style, values[index], out);
-                out.extend_from_slice(suffix);
-            }
-            Decoded::Hex { prefix, suffix, length, dashes, packed } => {
-                const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(prefix);
-                let size = length.div_ceil(2);
-                for (at, byte) in packed[index * size..(index + 1) * size].iter().enumerate() {
-                    if *dashes && matches!(at, 4 | 6 | 8 | 10) {
-                        out.push(b'-');
-                    }
-                    let is_half = at + 1 == size && length % 2 == 1;
-                    match is_half {
-                        true => out.push(DIGITS[(byte >> 4) as usize]),
-                        false => out.extend([DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]),
-                    }
-                }
-                out.extend_from_slice(suffix);
-            }
-            Decoded::Times { format, values } => time_text::write(format, values[index], out),
-            Decoded::Dictionary { text, ends, codes } => {
-                out.extend_from_slice(piece(text, ends, codes[index] as usize));
-            }
-            Decoded::Texts { text, ends } => out.extend_from_slice(piece(text, ends, index)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::decoded::{Writing, decode};
     use super::*;
 
     fn check(texts: &[String]) {
@@ -416,16 +250,17 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&values, &text, &timestamps, &mut bytes);
         let decoded = decode(&bytes, texts.len(), &timestamps).unwrap();
+        let mut writing = Writing::default();
         for (at, value) in texts.iter().enumerate() {
             let mut out = Vec::new();
-            decoded.write(at, &mut out);
+            decoded.write(at, &mut writing, &mut out);
             assert_eq!(String::from_utf8_lossy(&out), *value);
         }
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 1 << (at % 8);
             if let Ok(decoded) = decode(&bad, texts.len(), &timestamps) {
-                (0..texts.len()).for_each(|at| decoded.write(at, &mut Vec::new()));
+                (0..texts.len()).for_each(|at| decoded.write(at, &mut Writing::default(), &mut Vec::new()));
             }
             let _ = decode(&bytes[..at], texts.len(), &timestamps);
         }

@@ -29,9 +29,16 @@ pub(super) enum At {
     Text(Box<str>),
 }
 
-/// The fields of a page, in one format: for each name where each template has it.
+/// The fields of a page, in one format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields(pub(super) BTreeMap<Box<str>, Vec<At>>);
+pub(super) struct Fields {
+    /// For each name where each template has it.
+    pub(super) places: BTreeMap<Box<str>, Vec<At>>,
+    /// Names that only the parser can tell more about.
+    pub(super) unclear: Vec<Box<str>>,
+    /// True where no other name is in any line.
+    pub(super) is_complete: bool,
+}
 
 /// The fields of all templates; `None` where the parser met an error, or where more varies than the values.
 pub(super) fn find(templates: &[Template], format: LineFormat) -> Option<Fields> {
@@ -43,9 +50,37 @@ pub(super) fn find(templates: &[Template], format: LineFormat) -> Option<Fields>
             places[number] = if places[number] == Some(At::Absent) { at } else { None };
         }
     }
-    let plain =
-        names.into_iter().filter_map(|(name, places)| Some((name, places.into_iter().collect::<Option<Vec<At>>>()?)));
-    Some(Fields(plain.take(MOST_NAMES).collect()))
+    let mut fields = Fields { is_complete: names.len() <= MOST_NAMES, ..Fields::default() };
+    for (name, places) in names.into_iter().take(MOST_NAMES) {
+        match places.into_iter().collect::<Option<Vec<At>>>() {
+            Some(places) => drop(fields.places.insert(name, places)),
+            None => fields.unclear.push(name),
+        }
+    }
+    Some(fields)
+}
+
+impl Fields {
+    /// Takes out the fields that every entry has as one text of a column that holds nothing else.
+    pub(super) fn take_dense(&mut self, templates: &[Template]) -> Vec<(Box<str>, u32)> {
+        let column_of = |places: &[At]| -> Option<u32> {
+            let mut found = None;
+            for (at, template) in places.iter().zip(templates) {
+                let At::Slot(slot) = at else { return None };
+                let column = template.cuts.get(*slot as usize)?.column;
+                let is_alone = template.cuts.iter().filter(|cut| cut.column == column).count() == 1;
+                if !is_alone || found.is_some_and(|found| found != column) {
+                    return None;
+                }
+                found = Some(column);
+            }
+            found
+        };
+        let dense: Vec<(Box<str>, u32)> =
+            self.places.iter().filter_map(|(name, places)| Some((name.clone(), column_of(places)?))).collect();
+        dense.iter().for_each(|(name, _)| drop(self.places.remove(name)));
+        dense
+    }
 }
 
 type Found = Vec<(Box<str>, Option<At>)>;
@@ -106,8 +141,11 @@ fn with_markers(template: &Template) -> Option<(Vec<u8>, Vec<String>)> {
 /// Appends fields; the same number of templates is needed to read them.
 pub(super) fn encode(fields: &Fields, out: &mut Vec<u8>) {
     let mut bytes = Vec::new();
-    put_varint(&mut bytes, fields.0.len() as u64);
-    for (name, places) in &fields.0 {
+    bytes.push(u8::from(fields.is_complete));
+    put_varint(&mut bytes, fields.unclear.len() as u64);
+    fields.unclear.iter().for_each(|name| put_text(&mut bytes, name));
+    put_varint(&mut bytes, fields.places.len() as u64);
+    for (name, places) in &fields.places {
         put_text(&mut bytes, name);
         for at in places {
             match at {
@@ -127,9 +165,11 @@ pub(super) fn encode(fields: &Fields, out: &mut Vec<u8>) {
 pub(super) fn decode(reader: &mut Reader<'_>, templates: usize) -> Result<Fields, Damaged> {
     let bytes = zip::take_blob(reader)?;
     let mut reader = Reader(&bytes);
-    let count = reader.count(1)?;
-    let mut fields = Fields::default();
-    for _ in 0..count {
+    let mut fields = Fields { is_complete: reader.byte()? != 0, ..Fields::default() };
+    for _ in 0..reader.count(1)? {
+        fields.unclear.push(Box::from(reader.text()?));
+    }
+    for _ in 0..reader.count(1)? {
         let name = Box::from(reader.text()?);
         let mut places = Vec::new();
         for _ in 0..templates {
@@ -139,7 +179,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, templates: usize) -> Result<Fields
                 slot => At::Slot(u32::try_from(slot - 2).map_err(|_| Damaged("a field of no place"))?),
             });
         }
-        fields.0.insert(name, places);
+        fields.places.insert(name, places);
     }
     Ok(fields)
 }

@@ -12,14 +12,21 @@ const BYTES: u8 = 3;
 
 /// Fewer numbers are not worth a try of zstd.
 const LEAST_FOR_ZSTD: usize = 64;
+/// Numbers that are tried before many.
+const SAMPLE: usize = 512;
 /// Wider numbers are stored as whole words.
 const WIDEST: u32 = 56;
 
 fn range(values: impl Iterator<Item = i64> + Clone) -> (i64, u32) {
     let least = values.clone().min().unwrap_or(0);
     let most = values.max().unwrap_or(0);
-    let width = 64 - (most.wrapping_sub(least) as u64).leading_zeros();
-    (least, if width > WIDEST { 64 } else { width })
+    (least, width_of(most.wrapping_sub(least) as u64))
+}
+
+/// Bits of the numbers up to `most`.
+pub(super) fn width_of(most: u64) -> u32 {
+    let width = 64 - most.leading_zeros();
+    if width > WIDEST { 64 } else { width }
 }
 
 fn deltas(values: &[i64]) -> impl Iterator<Item = i64> + Clone {
@@ -39,10 +46,24 @@ pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
     let packed_bytes = (values.len() * width.min(delta_width) as usize).div_ceil(8);
     if values.len() >= LEAST_FOR_ZSTD {
         let size = width.div_ceil(8) as usize;
-        let mut bytes = Vec::with_capacity(values.len() * size);
-        for value in values {
-            bytes.extend_from_slice(&value.wrapping_sub(least).to_le_bytes()[..size]);
+        let whole_bytes = |values: &[i64]| {
+            let mut bytes = Vec::with_capacity(values.len() * size);
+            values.iter().for_each(|value| {
+                bytes.extend_from_slice(&value.wrapping_sub(least).to_le_bytes()[..size]);
+            });
+            bytes
+        };
+        if values.len() > 4 * SAMPLE {
+            // Most numbers are as random as they look; a sample tells.
+            let from = values.len() / 2;
+            let sample = whole_bytes(&values[from..from + SAMPLE]);
+            let packed = (SAMPLE * width.min(delta_width) as usize).div_ceil(8);
+            if zip::compress(&sample).is_none_or(|zipped| zipped.len() > packed + packed / 8) {
+                encode_packed(values, (least, width), (least_delta, delta_width), out);
+                return;
+            }
         }
+        let bytes = whole_bytes(values);
         if let Some(zipped) = zip::compress(&bytes)
             && zipped.len() + zipped.len() / 16 < packed_bytes
         {
@@ -54,9 +75,18 @@ pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
             return;
         }
     }
+    encode_packed(values, (least, width), (least_delta, delta_width), out);
+}
+
+fn encode_packed(
+    values: &[i64],
+    (least, width): (i64, u32),
+    (least_delta, delta_width): (i64, u32),
+    out: &mut Vec<u8>,
+) {
     if delta_width < width {
         out.push(DELTAS);
-        put_signed(out, *first);
+        put_signed(out, values[0]);
         put_signed(out, least_delta);
         out.push(delta_width as u8);
         pack(deltas(values).map(|delta| delta.wrapping_sub(least_delta) as u64), delta_width, out);
@@ -68,7 +98,8 @@ pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
     }
 }
 
-fn pack(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
+/// Appends numbers of so many bits each.
+pub(super) fn pack(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
     if width == 64 {
         values.for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
         return;
@@ -88,7 +119,13 @@ fn pack(values: impl Iterator<Item = u64>, width: u32, out: &mut Vec<u8>) {
     }
 }
 
-fn unpack(reader: &mut Reader<'_>, width: u32, count: usize, mut visit: impl FnMut(u64)) -> Result<(), Damaged> {
+/// Reads what [`pack`] appended.
+pub(super) fn unpack(
+    reader: &mut Reader<'_>,
+    width: u32,
+    count: usize,
+    mut visit: impl FnMut(u64),
+) -> Result<(), Damaged> {
     if width > WIDEST && width != 64 {
         return Err(Damaged("numbers of an unknown width"));
     }
@@ -156,7 +193,14 @@ pub(crate) fn decode(reader: &mut Reader<'_>, count: usize) -> Result<Vec<i64>, 
                 word[..size].copy_from_slice(bytes);
                 first.wrapping_add(u64::from_le_bytes(word) as i64)
             };
-            Ok(bytes.chunks_exact(size).map(value).collect())
+            // The common sizes without a detour.
+            let add = |word: u64| first.wrapping_add(word as i64);
+            Ok(match size {
+                1 => bytes.iter().map(|byte| add(u64::from(*byte))).collect(),
+                2 => bytes.as_chunks::<2>().0.iter().map(|two| add(u64::from(u16::from_le_bytes(*two)))).collect(),
+                4 => bytes.as_chunks::<4>().0.iter().map(|four| add(u64::from(u32::from_le_bytes(*four)))).collect(),
+                _ => bytes.chunks_exact(size).map(value).collect(),
+            })
         }
         _ => Err(Damaged("numbers in an unknown coding")),
     }

@@ -1,24 +1,30 @@
 //! A page at rest: entries of one stream, split into templates and columns.
 //!
 //! ```text
-//! body     = head | templates | column* | metadata column*
-//! head     = version | times | template of each entry | number of templates | fields (json) | fields (logfmt)
+//! body     = head | times | template of each entry | fields (json) | fields (logfmt) | templates | column* | metadata column*
+//! head     = version | number of templates | texts of each column | dense fields (json, logfmt) | names of metadata
 //!          | the length and crc32 of each section that follows
 //! templates = for each: its constant text, and where a text of which column is put into it
 //! ```
 //!
 //! A line is its template with the next text of each column put in. So a constant part is held once, a column holds like with
-//! like, and a field that a query asks for is read without the lines.
+//! like, and a field that a query asks for is read without the lines. A field is dense where every entry has it as the one text of
+//! a column: then the column alone is read.
 
 mod column;
+mod decoded;
 mod fields;
+mod gather;
 mod ints;
 mod number;
 mod read;
+mod search;
+mod sink;
 mod split;
 #[cfg(test)]
 mod tests;
 mod time_text;
+mod times;
 mod zip;
 
 use blocks::bytes::{put_text, put_varint};
@@ -27,6 +33,7 @@ use model::{LineFormat, PageInfo};
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use read::PageHead;
+pub(crate) use search::Case;
 pub(crate) use zip::{put_blob, take_blob};
 
 use crate::entries::Entries;
@@ -35,6 +42,12 @@ use column::Values;
 use split::{Class, Mode, Slot};
 
 const VERSION: u64 = 1;
+// Sections by number.
+const TIMES: usize = 0;
+const IDS: usize = 1;
+const FIELDS: usize = 2;
+const TEMPLATES: usize = 4;
+const COLUMNS: usize = 5;
 /// Shorter pages are not split: what they would save is less than what the columns cost.
 const LEAST_TO_SPLIT: usize = 4096;
 /// More contexts share the last column.
@@ -56,6 +69,8 @@ pub(crate) struct Shape {
     pub(crate) head_crc: u32,
     pub(crate) is_json: bool,
     pub(crate) is_logfmt: bool,
+    /// No line begins as JSON does.
+    pub(crate) no_json: bool,
     pub(crate) filter: filter::Shape,
 }
 
@@ -63,7 +78,16 @@ pub(crate) struct Shape {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Template {
     text: Vec<u8>,
+    /// Bytes of `text` that are not part of it.
+    spare: usize,
     cuts: Vec<Cut>,
+}
+
+impl Template {
+    /// Bytes of the text.
+    fn length(&self) -> usize {
+        self.text.len() - self.spare
+    }
 }
 
 /// A place of a template where a text of a column belongs.
@@ -190,9 +214,20 @@ pub(crate) fn encode(entries: &Entries) -> EncodedPage {
         Some(_) => None,
         None => fields::find(&builder.templates, LineFormat::Logfmt),
     };
-    let mut shape = Shape { is_json: json.is_some(), is_logfmt: logfmt.is_some(), ..Shape::default() };
+    let mut shape = Shape {
+        is_json: json.is_some(),
+        is_logfmt: logfmt.is_some(),
+        no_json: (0..entries.len()).all(|index| split::is_no_json(lines.get(index))),
+        ..Shape::default()
+    };
+    let mut fields = [json.unwrap_or_default(), logfmt.unwrap_or_default()];
+    let dense = fields.each_mut().map(|fields| fields.take_dense(&builder.templates));
 
-    let mut sections: Vec<Vec<u8>> = vec![encode_templates(&builder.templates)];
+    let mut sections: Vec<Vec<u8>> = vec![Vec::new(); TEMPLATES];
+    times::encode(&entries.timestamps, &mut sections[TIMES]);
+    ints::encode(&builder.ids, &mut sections[IDS]);
+    fields.iter().zip(&mut sections[FIELDS..]).for_each(|(fields, section)| fields::encode(fields, section));
+    sections.push(encode_templates(&builder.templates));
     for values in &builder.columns {
         let mut bytes = Vec::new();
         column::encode(values, &lines.text, &entries.timestamps, &mut bytes);
@@ -202,12 +237,16 @@ pub(crate) fn encode(entries: &Entries) -> EncodedPage {
 
     let mut head = Vec::new();
     put_varint(&mut head, VERSION);
-    ints::encode(&entries.timestamps, &mut head);
-    ints::encode(&builder.ids, &mut head);
     put_varint(&mut head, builder.templates.len() as u64);
-    fields::encode(&json.unwrap_or_default(), &mut head);
-    fields::encode(&logfmt.unwrap_or_default(), &mut head);
     put_varint(&mut head, builder.columns.len() as u64);
+    builder.columns.iter().for_each(|values| put_varint(&mut head, values.ranges.len() as u64));
+    for fields in &dense {
+        put_varint(&mut head, fields.len() as u64);
+        for (name, column) in fields {
+            put_text(&mut head, name);
+            put_varint(&mut head, u64::from(*column));
+        }
+    }
     put_varint(&mut head, metadata.len() as u64);
     metadata.iter().for_each(|name| put_text(&mut head, name));
     for section in &sections {

@@ -1,32 +1,42 @@
 //! Reading a page: its head, then only those sections that are asked for.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use blocks::bytes::{Damaged, Reader};
-use model::{ABSENT, Column, LineFormat, Lines, NamedColumn};
+use model::{ABSENT, Column, FieldColumn, LineFormat, Lines, NamedColumn, NumberColumn};
 
-use super::column::{self, Decoded};
-use super::fields::{self, At, Fields};
-use super::number::Style;
+use super::decoded::{self, Decoded, Kept, Writing};
+use super::fields::{self, Fields};
+use super::gather::{self, Place};
+use super::sink::{Room, SPARE, Sink};
 use super::split::Class;
-use super::{Cut, Template, VERSION, ints, zip};
+use super::times::Times;
+use super::{COLUMNS, Cut, FIELDS, IDS, TEMPLATES, TIMES, Template, VERSION, ints, zip};
 
 /// What the head of a page says.
 #[derive(Clone, Debug)]
 pub(crate) struct PageHead {
-    pub(crate) timestamps: Arc<[i64]>,
-    ids: Vec<u32>,
+    entries: usize,
     templates: usize,
-    json: Fields,
-    logfmt: Fields,
-    columns: usize,
+    /// Texts of each column.
+    counts: Vec<u32>,
+    /// Fields that every entry has, each as one text of a column of its own: of JSON, of logfmt.
+    dense: [Vec<(Box<str>, u32)>; 2],
     metadata: Vec<Box<str>>,
     /// Offset in the body, length and checksum of each section.
     sections: Vec<(u64, u32, u32)>,
 }
 
 /// Reads so many bytes at an offset of the body; errors are the caller's.
-pub(crate) type Fetch<'f, E> = &'f dyn Fn(u64, usize) -> Result<Vec<u8>, E>;
+pub(crate) type Fetch<'f, 'b, E> = &'f (dyn Fn(u64, usize) -> Result<Cow<'b, [u8]>, E> + 'f);
+
+fn number_of(format: LineFormat) -> usize {
+    match format {
+        LineFormat::Json => 0,
+        LineFormat::Logfmt => 1,
+    }
+}
 
 impl PageHead {
     /// Reads a head of a page of `entries` entries.
@@ -36,35 +46,47 @@ impl PageHead {
         if reader.varint()? != VERSION {
             return Err(Damaged("a page of an unknown version"));
         }
-        let timestamps = Arc::from(ints::decode(reader, entries)?);
-        let ids = ints::decode(reader, entries)?;
         let templates = reader.varint()? as usize;
-        if templates > entries || ids.iter().any(|id| !(0..templates as i64).contains(id)) {
+        let columns = reader.count(1)?;
+        let most = (templates as u64).saturating_mul(entries as u64);
+        let mut counts = Vec::with_capacity(columns);
+        for _ in 0..columns {
+            let count = u32::try_from(reader.varint()?).map_err(|_| Damaged("a column is too long"))?;
+            counts.push(count);
+        }
+        if templates > entries || entries == 0 || most > 1 << 50 {
             return Err(Damaged("an entry of no template"));
         }
-        let json = fields::decode(reader, templates)?;
-        let logfmt = fields::decode(reader, templates)?;
-        let columns = reader.count(1)?;
+        let mut dense = [Vec::new(), Vec::new()];
+        for fields in &mut dense {
+            for _ in 0..reader.count(2)? {
+                let name = Box::from(reader.text()?);
+                let column = reader.varint()? as usize;
+                if counts.get(column).is_none_or(|count| *count as usize != entries) {
+                    return Err(Damaged("a field of no column"));
+                }
+                fields.push((name, column as u32));
+            }
+        }
         let names = reader.count(1)?;
         let metadata = (0..names).map(|_| Ok(Box::from(reader.text()?))).collect::<Result<Vec<Box<str>>, Damaged>>()?;
         let mut sections = Vec::new();
         let mut offset = bytes.len() as u64;
-        for _ in 0..1 + columns + names {
+        for _ in 0..COLUMNS + columns + names {
             let length = u32::try_from(reader.varint()?).map_err(|_| Damaged("a section is too long"))?;
             sections.push((offset, length, reader.u32()?));
             offset += u64::from(length);
         }
-        let ids = ids.into_iter().map(|id| id as u32).collect();
-        Ok(PageHead { timestamps, ids, templates, json, logfmt, columns, metadata, sections })
+        Ok(PageHead { entries, templates, counts, dense, metadata, sections })
     }
 
     /// Bytes of memory, roughly.
     pub(crate) fn memory(&self) -> usize {
-        let fields: usize = [&self.json, &self.logfmt].iter().map(|f| f.0.len() * (40 + 24 * self.templates)).sum();
-        12 * self.timestamps.len() + fields + 16 * self.sections.len()
+        let names = self.dense.iter().flatten().map(|(name, _)| name).chain(&self.metadata);
+        200 + names.map(|name| 32 + name.len()).sum::<usize>() + 16 * self.sections.len() + 4 * self.counts.len()
     }
 
-    fn section<E: From<Damaged>>(&self, number: usize, fetch: Fetch<'_, E>) -> Result<Vec<u8>, E> {
+    fn section<'f, E: From<Damaged>>(&self, number: usize, fetch: Fetch<'_, 'f, E>) -> Result<Cow<'f, [u8]>, E> {
         let (offset, length, crc) = self.sections[number];
         let bytes = fetch(offset, length as usize)?;
         if crc32fast::hash(&bytes) != crc {
@@ -73,107 +95,293 @@ impl PageHead {
         Ok(bytes)
     }
 
-    fn templates<E: From<Damaged>>(&self, fetch: Fetch<'_, E>) -> Result<Vec<Template>, E> {
-        let section = self.section(0, fetch)?;
-        Ok(decode_templates(&section, self.templates, self.columns)?)
+    /// Time of each entry.
+    pub(crate) fn timestamps<E: From<Damaged>>(&self, fetch: Fetch<'_, '_, E>) -> Result<Arc<[i64]>, E> {
+        let section = self.section(TIMES, fetch)?;
+        Ok(Times::open(&section, self.entries)?.all()?.into())
     }
 
-    /// How many texts each column has.
-    fn counts(&self, templates: &[Template]) -> Vec<usize> {
-        let mut of_template = vec![0_usize; templates.len()];
-        self.ids.iter().for_each(|id| of_template[*id as usize] += 1);
-        let mut counts = vec![0; self.columns];
-        for (template, count) in templates.iter().zip(of_template) {
-            template.cuts.iter().for_each(|cut| counts[cut.column as usize] += count);
+    /// For each of these times, how many entries are not after it.
+    pub(crate) fn count_until<E: From<Damaged>>(&self, until: &[i64], fetch: Fetch<'_, '_, E>) -> Result<Vec<u32>, E> {
+        let section = self.section(TIMES, fetch)?;
+        Ok(Times::open(&section, self.entries)?.count_until(until)?)
+    }
+
+    /// The template of each entry.
+    pub(super) fn ids<E: From<Damaged>>(&self, fetch: Fetch<'_, '_, E>) -> Result<Vec<u32>, E> {
+        let section = self.section(IDS, fetch)?;
+        let ids = ints::decode(&mut Reader(&section), self.entries)?;
+        if ids.iter().any(|id| !(0..self.templates as i64).contains(id)) {
+            return Err(Damaged("an entry of no template").into());
         }
-        counts
+        Ok(ids.into_iter().map(|id| id as u32).collect())
     }
 
-    /// All lines.
-    pub(crate) fn lines<E: From<Damaged>>(&self, line_bytes: u64, fetch: Fetch<'_, E>) -> Result<Lines, E> {
+    pub(super) fn templates<E: From<Damaged>>(&self, fetch: Fetch<'_, '_, E>) -> Result<Vec<Template>, E> {
+        let section = self.section(TEMPLATES, fetch)?;
+        Ok(decode_templates(&section, self.templates, self.counts.len())?)
+    }
+
+    /// Number of texts of a column.
+    pub(super) fn count(&self, column: usize) -> usize {
+        self.counts[column] as usize
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// A column; `times` keeps the times of the entries once they are read.
+    pub(super) fn read_column<E: From<Damaged>>(
+        &self,
+        column: usize,
+        times: &mut Option<Arc<[i64]>>,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Decoded, E> {
+        let section = self.column_section(column, fetch)?;
+        self.decode_column(column, &section, times, fetch)
+    }
+
+    /// A column as it is stored.
+    pub(super) fn column_section<'f, E: From<Damaged>>(
+        &self,
+        column: usize,
+        fetch: Fetch<'_, 'f, E>,
+    ) -> Result<Cow<'f, [u8]>, E> {
+        self.section(COLUMNS + column, fetch)
+    }
+
+    /// Reads what [`PageHead::column_section`] gave.
+    pub(super) fn decode_column<E: From<Damaged>>(
+        &self,
+        column: usize,
+        section: &[u8],
+        times: &mut Option<Arc<[i64]>>,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Decoded, E> {
+        if decoded::needs_times(section) && times.is_none() {
+            *times = Some(self.timestamps(fetch)?);
+        }
+        Ok(decoded::decode(section, self.count(column), times.as_deref().unwrap_or(&[]))?)
+    }
+
+    /// All lines, or those at `places`, ascending. `line_bytes` is how long all lines are together.
+    pub(crate) fn lines<E: From<Damaged>>(
+        &self,
+        line_bytes: u64,
+        places: Option<&[u32]>,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Lines, E> {
         let templates = self.templates(fetch)?;
-        let counts = self.counts(&templates);
-        let mut columns = Vec::with_capacity(self.columns);
-        for (number, count) in counts.into_iter().enumerate() {
-            let section = self.section(1 + number, fetch)?;
-            columns.push((column::decode(&section, count, &self.timestamps)?, 0_usize));
+        let ids = self.ids(fetch)?;
+        let counts = counts(&templates, &ids, self.counts.len());
+        if counts.iter().zip(&self.counts).any(|(told, noted)| told != noted) {
+            return Err(Damaged("a column has another length").into());
         }
-        let expected = line_bytes as usize + self.ids.len();
-        let mut text = Vec::with_capacity(expected.min(1 << 28));
-        let mut ends = Vec::with_capacity(self.ids.len());
-        for id in &self.ids {
-            let template = &templates[*id as usize];
-            let mut from = 0;
-            for cut in &template.cuts {
-                text.extend_from_slice(&template.text[from..cut.at]);
-                let (column, next) = &mut columns[cut.column as usize];
-                column.write(*next, &mut text);
-                *next += 1;
-                from = cut.at;
-            }
-            text.extend_from_slice(&template.text[from..]);
-            if text.len() >= expected {
-                return Err(Damaged("lines are longer than they should be").into());
-            }
-            ends.push(text.len() as u32);
-            text.push(b'\n');
+        let mut times = None;
+        let mut columns = Vec::with_capacity(self.counts.len());
+        for column in 0..self.counts.len() {
+            columns.push((self.read_column(column, &mut times, fetch)?, 0, Writing::default()));
         }
-        if text.len() != expected {
-            return Err(Damaged("lines are shorter than they should be").into());
+        match places {
+            None => Ok(all_lines(&templates, &ids, &mut columns, line_bytes as usize)?),
+            Some(places) => Ok(some_lines(&templates, &ids, &mut columns, places)),
         }
-        Ok(Lines { text, ends })
     }
 
     /// Structured metadata by name.
-    pub(crate) fn metadata<E: From<Damaged>>(&self, fetch: Fetch<'_, E>) -> Result<Vec<NamedColumn>, E> {
+    pub(crate) fn metadata<E: From<Damaged>>(&self, fetch: Fetch<'_, '_, E>) -> Result<Vec<NamedColumn>, E> {
         let mut columns = Vec::with_capacity(self.metadata.len());
+        let mut times: Option<Arc<[i64]>> = None;
         for (number, name) in self.metadata.iter().enumerate() {
-            let section = self.section(1 + self.columns + number, fetch)?;
+            let section = self.section(COLUMNS + self.counts.len() + number, fetch)?;
             let mut reader = Reader(&section);
-            let present = ints::decode(&mut reader, self.ids.len())?;
+            let present = ints::decode(&mut reader, self.entries)?;
             let count = present.iter().filter(|p| **p != 0).count();
-            let decoded = column::decode(reader.0, count, &self.timestamps)?;
-            let mut next = 0;
-            let places = present.iter().map(|present| {
-                next += u32::from(*present != 0);
-                if *present != 0 { Place::Column(0, next - 1) } else { Place::Absent }
-            });
-            let values = collect(&places.collect::<Vec<_>>(), &[(0, decoded)], false)?;
+            if decoded::needs_times(reader.0) && times.is_none() {
+                times = Some(self.timestamps(fetch)?);
+            }
+            let decoded = decoded::decode(reader.0, count, times.as_deref().unwrap_or(&[]))?;
+            let values = match count == self.entries {
+                true => gather::dense(&decoded, count, false)?,
+                false => {
+                    let mut next = 0;
+                    let places = present.iter().map(|present| {
+                        next += u32::from(*present != 0);
+                        if *present != 0 { Place::Column(0, next - 1) } else { Place::Absent }
+                    });
+                    gather::collect(&places.collect::<Vec<_>>(), &[(0, decoded)], false)?
+                }
+            };
             columns.push(NamedColumn { name: name.clone(), values });
         }
         Ok(columns)
     }
 
-    fn fields_of(&self, format: LineFormat) -> &Fields {
-        match format {
-            LineFormat::Json => &self.json,
-            LineFormat::Logfmt => &self.logfmt,
-        }
+    fn fields_of<E: From<Damaged>>(&self, format: LineFormat, fetch: Fetch<'_, '_, E>) -> Result<Fields, E> {
+        let section = self.section(FIELDS + number_of(format), fetch)?;
+        Ok(fields::decode(&mut Reader(&section), self.templates)?)
     }
 
     /// Names of the fields that are held apart.
-    pub(crate) fn fields(&self, format: LineFormat) -> Vec<String> {
-        self.fields_of(format).0.keys().map(|name| name.to_string()).collect()
+    pub(crate) fn fields<E: From<Damaged>>(
+        &self,
+        format: LineFormat,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Vec<String>, E> {
+        let dense = self.dense[number_of(format)].iter().map(|(name, _)| name.to_string());
+        let others = self.fields_of(format, fetch)?.places.into_keys().map(String::from);
+        let mut names: Vec<String> = dense.chain(others).collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
-    /// The values of a field; `None` where it is not held apart.
+    fn dense(&self, format: LineFormat, field: &str) -> Option<usize> {
+        let found = self.dense[number_of(format)].iter().find(|(name, _)| **name == *field);
+        found.map(|(_, column)| *column as usize)
+    }
+
+    /// The column of a field that every entry has as one text of it.
+    fn dense_column<E: From<Damaged>>(
+        &self,
+        format: LineFormat,
+        field: &str,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Option<Decoded>, E> {
+        let Some(column) = self.dense(format, field) else { return Ok(None) };
+        self.read_column(column, &mut None, fetch).map(Some)
+    }
+
+    /// As [`PageHead::column`], with numbers as such.
+    pub(crate) fn field<E: From<Damaged>>(
+        &self,
+        format: LineFormat,
+        field: &str,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Option<FieldColumn>, E> {
+        let text = |kept: &Kept| std::str::from_utf8(kept.text()).map(Box::from).map_err(|_| Damaged("not UTF-8"));
+        match self.dense_column(format, field, fetch)? {
+            Some(Decoded::Numbers { prefix, suffix, style, values }) => {
+                let numbers = NumberColumn { prefix: text(&prefix)?, suffix: text(&suffix)?, style, values };
+                Ok(Some(FieldColumn::Numbers(numbers)))
+            }
+            Some(column) => Ok(Some(FieldColumn::Values(Arc::new(gather::dense(&column, self.entries, true)?)))),
+            None => Ok(self.scattered(format, field, fetch)?.map(|column| FieldColumn::Values(Arc::new(column)))),
+        }
+    }
+
+    /// True where some entry has structured metadata of this name.
+    pub(crate) fn has_metadata(&self, name: &str) -> bool {
+        self.metadata.iter().any(|known| **known == *name)
+    }
+
+    /// The values of a field; `None` where it is not held apart. To be asked only of a page that is all in this format.
     pub(crate) fn column<E: From<Damaged>>(
         &self,
         format: LineFormat,
         field: &str,
-        fetch: Fetch<'_, E>,
+        fetch: Fetch<'_, '_, E>,
     ) -> Result<Option<Column>, E> {
-        let Some(at) = self.fields_of(format).0.get(field) else { return Ok(None) };
-        let templates = self.templates(fetch)?;
-        let counts = self.counts(&templates);
-        let (places, used) = places(at, &templates, &self.ids)?;
-        let mut columns = Vec::with_capacity(used.len());
-        for number in used {
-            let section = self.section(1 + number as usize, fetch)?;
-            columns.push((number, column::decode(&section, counts[number as usize], &self.timestamps)?));
+        if let Some(column) = self.dense_column(format, field, fetch)? {
+            return Ok(Some(gather::dense(&column, self.entries, true)?));
         }
-        Ok(Some(collect(&places, &columns, true)?))
+        self.scattered(format, field, fetch)
     }
+
+    /// The values of a field that entries have at several places, or not at all.
+    fn scattered<E: From<Damaged>>(
+        &self,
+        format: LineFormat,
+        field: &str,
+        fetch: Fetch<'_, '_, E>,
+    ) -> Result<Option<Column>, E> {
+        let fields = self.fields_of(format, fetch)?;
+        let Some(at) = fields.places.get(field) else {
+            let is_known = fields.is_complete && !fields.unclear.iter().any(|name| **name == *field);
+            let nowhere = || Column::Dictionary { values: Vec::new(), codes: vec![ABSENT; self.entries] };
+            return Ok(is_known.then(nowhere));
+        };
+        let templates = self.templates(fetch)?;
+        let ids = self.ids(fetch)?;
+        let counts = counts(&templates, &ids, self.counts.len());
+        let (places, used) = gather::places(at, &templates, &ids)?;
+        let mut columns = Vec::with_capacity(used.len());
+        let mut times = None;
+        for number in used {
+            if counts[number as usize] != self.counts[number as usize] {
+                return Err(Damaged("a column has another length").into());
+            }
+            columns.push((number, self.read_column(number as usize, &mut times, fetch)?));
+        }
+        Ok(Some(gather::collect(&places, &columns, true)?))
+    }
+}
+
+/// How many texts each column has.
+fn counts(templates: &[Template], ids: &[u32], columns: usize) -> Vec<u32> {
+    let mut of_template = vec![0_u32; templates.len()];
+    ids.iter().for_each(|id| of_template[*id as usize] += 1);
+    let mut counts = vec![0_u32; columns];
+    for (template, count) in templates.iter().zip(of_template) {
+        template.cuts.iter().for_each(|cut| counts[cut.column as usize] += count);
+    }
+    counts
+}
+
+type Column3 = (Decoded, usize, Writing);
+
+fn put_line(template: &Template, columns: &mut [Column3], out: &mut impl Sink) {
+    let mut from = 0;
+    for cut in &template.cuts {
+        if cut.at > from {
+            out.put(&template.text, from, cut.at - from);
+        }
+        let (column, next, writing) = &mut columns[cut.column as usize];
+        column.write(*next, writing, out);
+        *next += 1;
+        from = cut.at;
+    }
+    out.put(&template.text, from, template.length() - from);
+}
+
+fn all_lines(
+    templates: &[Template],
+    ids: &[u32],
+    columns: &mut [Column3],
+    line_bytes: usize,
+) -> Result<Lines, Damaged> {
+    let length = line_bytes + ids.len();
+    if length > u32::MAX as usize {
+        return Err(Damaged("lines are too long"));
+    }
+    let mut room = Room::new(length);
+    let mut ends = Vec::with_capacity(ids.len());
+    let newline = [b'\n'; SPARE];
+    for id in ids {
+        put_line(&templates[*id as usize], columns, &mut room);
+        ends.push(room.filled() as u32);
+        room.put(&newline, 0, 1);
+        if room.filled() > length {
+            return Err(Damaged("lines are longer than they should be"));
+        }
+    }
+    let text = room.finish().ok_or(Damaged("lines are shorter than they should be"))?;
+    Ok(Lines { text, ends })
+}
+
+fn some_lines(templates: &[Template], ids: &[u32], columns: &mut [Column3], places: &[u32]) -> Lines {
+    let mut lines = Lines::default();
+    let mut from = 0;
+    for place in places.iter().map(|place| *place as usize).filter(|place| *place < ids.len()) {
+        for id in &ids[from..place] {
+            templates[*id as usize].cuts.iter().for_each(|cut| columns[cut.column as usize].1 += 1);
+        }
+        put_line(&templates[ids[place] as usize], columns, &mut lines.text);
+        lines.ends.push(lines.text.len() as u32);
+        lines.text.push(b'\n');
+        from = place + 1;
+    }
+    lines
 }
 
 fn decode_templates(section: &[u8], count: usize, columns: usize) -> Result<Vec<Template>, Damaged> {
@@ -182,174 +390,20 @@ fn decode_templates(section: &[u8], count: usize, columns: usize) -> Result<Vec<
     let mut templates = Vec::new();
     for _ in 0..count {
         let length = reader.count(1)?;
-        let text = reader.take(length)?.to_vec();
+        let mut text = Vec::with_capacity(length + SPARE);
+        text.extend_from_slice(reader.take(length)?);
+        text.resize(length + SPARE, 0);
         let mut at = 0_usize;
         let mut cuts = Vec::new();
         for _ in 0..reader.count(2)? {
             at = at.saturating_add(reader.varint()? as usize);
             let column = reader.varint()?;
-            if at > text.len() || column >= columns as u64 {
+            if at > length || column >= columns as u64 {
                 return Err(Damaged("a template does not fit"));
             }
             cuts.push(Cut { at, class: Class::Word, column: column as u32 });
         }
-        templates.push(Template { text, cuts });
+        templates.push(Template { text, spare: SPARE, cuts });
     }
     Ok(templates)
-}
-
-/// Where an entry has its value.
-#[derive(Clone, Debug)]
-enum Place<'f> {
-    Absent,
-    Text(&'f str),
-    /// Column, and place in it.
-    Column(u32, u32),
-}
-
-type Places<'f> = (Vec<Place<'f>>, Vec<u32>);
-
-/// Where each entry has a field, and the columns that are needed for it.
-fn places<'f>(at: &'f [At], templates: &[Template], ids: &[u32]) -> Result<Places<'f>, Damaged> {
-    let mut used: Vec<u32> = Vec::new();
-    for (at, template) in at.iter().zip(templates) {
-        if let At::Slot(slot) = at {
-            let cut = template.cuts.get(*slot as usize).ok_or(Damaged("a field of no place"))?;
-            if !used.contains(&cut.column) {
-                used.push(cut.column);
-            }
-        }
-    }
-    // For each template how far it moves on in each column, and where in that step the field stands.
-    let steps: Vec<Vec<u32>> = templates
-        .iter()
-        .map(|t| used.iter().map(|column| t.cuts.iter().filter(|cut| cut.column == *column).count() as u32).collect())
-        .collect();
-    let inside: Vec<Option<(usize, u32)>> = at
-        .iter()
-        .zip(templates)
-        .map(|(at, template)| {
-            let At::Slot(slot) = at else { return None };
-            let column = template.cuts[*slot as usize].column;
-            let before = template.cuts[..*slot as usize].iter().filter(|cut| cut.column == column).count() as u32;
-            Some((used.iter().position(|other| *other == column)?, before))
-        })
-        .collect();
-    let mut next = vec![0_u32; used.len()];
-    let mut places = Vec::with_capacity(ids.len());
-    for id in ids {
-        let id = *id as usize;
-        places.push(match (&at[id], inside[id]) {
-            (At::Slot(_), Some((place, before))) => Place::Column(used[place], next[place] + before),
-            (At::Text(text), _) => Place::Text(text),
-            _ => Place::Absent,
-        });
-        next.iter_mut().zip(&steps[id]).for_each(|(next, step)| *next += step);
-    }
-    Ok((places, used))
-}
-
-/// Puts values together. Numbers become numbers only where `typed`.
-fn collect(places: &[Place<'_>], columns: &[(u32, Decoded)], typed: bool) -> Result<Column, Damaged> {
-    let has_text = places.iter().any(|place| matches!(place, Place::Text(_)));
-    if let ([(_, decoded)], false) = (columns, has_text)
-        && let Some(column) = collect_one(places, decoded, typed)?
-    {
-        return Ok(column);
-    }
-    if columns.iter().all(|(_, decoded)| matches!(decoded, Decoded::Constant(_))) {
-        return collect_constants(places, columns);
-    }
-    let mut values = Lines::default();
-    let mut scratch = Vec::new();
-    for place in places {
-        scratch.clear();
-        match place {
-            Place::Absent => {}
-            Place::Text(text) => scratch.extend_from_slice(text.as_bytes()),
-            Place::Column(column, at) => {
-                let found = columns.iter().find(|(number, _)| number == column);
-                found.ok_or(Damaged("a field of no column"))?.1.write(*at as usize, &mut scratch);
-            }
-        }
-        values.push(&scratch);
-    }
-    Ok(Column::Texts { values, present: present(places) })
-}
-
-fn present(places: &[Place<'_>]) -> Option<Vec<bool>> {
-    let present: Vec<bool> = places.iter().map(|place| !matches!(place, Place::Absent)).collect();
-    present.contains(&false).then_some(present)
-}
-
-/// The place of each entry in the only column; 0 where absent.
-fn index(place: &Place<'_>) -> Option<usize> {
-    match place {
-        Place::Column(_, at) => Some(*at as usize),
-        _ => None,
-    }
-}
-
-fn collect_one(places: &[Place<'_>], decoded: &Decoded, typed: bool) -> Result<Option<Column>, Damaged> {
-    match decoded {
-        Decoded::Dictionary { text, ends, codes } => {
-            let mut values = Vec::with_capacity(ends.len());
-            let mut from = 0;
-            for end in ends {
-                let text = std::str::from_utf8(&text[from..*end as usize]).map_err(|_| Damaged("not UTF-8"))?;
-                values.push(Box::from(text));
-                from = *end as usize;
-            }
-            let codes = places.iter().map(|place| index(place).map_or(ABSENT, |at| codes[at])).collect();
-            Ok(Some(Column::Dictionary { values, codes }))
-        }
-        Decoded::Numbers { prefix, suffix, style, values } if typed && prefix.is_empty() && suffix.is_empty() => {
-            Ok(numbers(places, *style, values))
-        }
-        _ => Ok(None),
-    }
-}
-
-/// Numbers as numbers, where their shortest form is their text.
-fn numbers(places: &[Place<'_>], style: Style, values: &[i64]) -> Option<Column> {
-    const EXACT: u64 = 1 << 53;
-    let of = |place: &Place<'_>| index(place).map_or(0, |at| values[at]);
-    let scale = match style {
-        Style::Plain => {
-            return Some(Column::Integers { values: places.iter().map(of).collect(), present: present(places) });
-        }
-        Style::Shortest(scale) if scale <= 15 => scale,
-        _ => return None,
-    };
-    if values.iter().any(|value| value.unsigned_abs() > EXACT) {
-        return None;
-    }
-    let divisor = 10_f64.powi(i32::from(scale));
-    let floats = places.iter().map(|place| of(place) as f64 / divisor).collect();
-    Some(Column::Floats { values: floats, present: present(places) })
-}
-
-/// All texts are of templates, or of columns with one text.
-fn collect_constants(places: &[Place<'_>], columns: &[(u32, Decoded)]) -> Result<Column, Damaged> {
-    let mut values: Vec<Box<str>> = Vec::new();
-    let mut codes = Vec::with_capacity(places.len());
-    for place in places {
-        let text = match place {
-            Place::Absent => {
-                codes.push(ABSENT);
-                continue;
-            }
-            Place::Text(text) => *text,
-            Place::Column(column, _) => match columns.iter().find(|(number, _)| number == column) {
-                Some((_, Decoded::Constant(text))) => std::str::from_utf8(text).map_err(|_| Damaged("not UTF-8"))?,
-                _ => return Err(Damaged("a field of no column")),
-            },
-        };
-        let code = values.iter().position(|known| **known == *text).unwrap_or_else(|| {
-            values.push(Box::from(text));
-            values.len() - 1
-        });
-        codes.push(code as u32);
-    }
-    Ok(Column::Dictionary { values, codes })
 }

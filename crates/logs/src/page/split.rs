@@ -78,6 +78,13 @@ pub(super) fn is_json(line: &[u8]) -> bool {
     line.get(blank) == Some(&b'{')
 }
 
+/// True where the parser of JSON finds no object at the beginning of the line, whatever follows.
+pub(super) fn is_no_json(line: &[u8]) -> bool {
+    let first = line.iter().find(|b| !matches!(b, b' ' | b'\n' | b'\r' | b'\t'));
+    // Damaged bytes may read as blanks.
+    first.is_none_or(|b| b.is_ascii() && *b != b'{')
+}
+
 /// Appends the slots of a line, in order.
 pub(super) fn split(line: &[u8], mode: Mode, slots: &mut Vec<Slot>) {
     match is_json(line) {

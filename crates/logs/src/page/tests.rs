@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use blocks::bytes::Damaged;
 use model::{ABSENT, Column, LineFormat};
 use proptest::prelude::*;
@@ -19,11 +21,11 @@ fn head(page: &EncodedPage) -> PageHead {
     PageHead::decode(bytes, page.info.entries as usize).unwrap()
 }
 
-fn fetch(page: &EncodedPage) -> impl Fn(u64, usize) -> Result<Vec<u8>, Damaged> + '_ {
+fn fetch<'p>(page: &'p EncodedPage) -> impl Fn(u64, usize) -> Result<Cow<'p, [u8]>, Damaged> + 'p {
     |offset, length| {
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let bytes = page.body.get(from..from.saturating_add(length));
-        bytes.map(<[u8]>::to_vec).ok_or(Damaged("out of the page"))
+        bytes.map(Cow::Borrowed).ok_or(Damaged("out of the page"))
     }
 }
 
@@ -61,8 +63,13 @@ fn check(lines: &[String]) {
     let (entries, page) = page(lines);
     let head = head(&page);
     let fetch = fetch(&page);
-    assert_eq!(*head.timestamps, *entries.timestamps);
-    assert_eq!(head.lines(page.info.line_bytes, &fetch).unwrap(), entries.lines);
+    assert_eq!(*head.timestamps(&fetch).unwrap(), *entries.timestamps);
+    assert_eq!(head.lines(page.info.line_bytes, None, &fetch).unwrap(), entries.lines);
+    let every_third: Vec<u32> = (0..entries.len() as u32).step_by(3).collect();
+    let some = head.lines(page.info.line_bytes, Some(&every_third), &fetch).unwrap();
+    assert!(every_third.iter().enumerate().all(|(n, at)| some.get(n) == entries.lines.get(*at as usize)));
+    assert_eq!(some.len(), every_third.len());
+    check_search(lines, &head, &fetch);
     let metadata = head.metadata(&fetch).unwrap();
     for at in 0..entries.len() {
         let found: Vec<(&str, String)> =
@@ -72,7 +79,7 @@ fn check(lines: &[String]) {
     }
     for (format, is_all) in [(LineFormat::Json, page.shape.is_json), (LineFormat::Logfmt, page.shape.is_logfmt)] {
         let mut columns = Vec::new();
-        for field in head.fields(format) {
+        for field in head.fields(format, &fetch).unwrap() {
             assert!(is_all, "fields are told only where all lines are in the format");
             columns.push((field.clone(), head.column(format, &field, &fetch).unwrap().unwrap()));
         }
@@ -84,6 +91,30 @@ fn check(lines: &[String]) {
                 assert_eq!(text(column, at).as_ref(), wanted.first().copied(), "{name} of {line}");
             }
         }
+    }
+}
+
+/// Pieces of the lines themselves are found where they are, and nowhere else.
+fn check_search(lines: &[String], head: &PageHead, fetch: read::Fetch<'_, '_, Damaged>) {
+    let mut asked = vec![b"a".to_vec(), b"12".to_vec(), b"zz".to_vec(), b"e".to_vec()];
+    for (at, line) in lines.iter().enumerate().step_by(lines.len() / 12 + 1) {
+        let begin = at * 7 % (line.len() + 1);
+        let length = [1, 3, 6, 14][at % 4];
+        asked.push(line.as_bytes()[begin..(begin + length).min(line.len())].to_vec());
+    }
+    for text in asked {
+        let small = text.to_ascii_lowercase();
+        if let Some(found) = head.find(&small, search::Case::Any, fetch).unwrap() {
+            let is_in = |line: &String| memchr::memmem::find(line.to_ascii_lowercase().as_bytes(), &small).is_some();
+            let wanted: Vec<u32> =
+                lines.iter().enumerate().filter(|(_, line)| is_in(line)).map(|(at, _)| at as u32).collect();
+            assert_eq!(found, wanted, "{:?} in any case in {lines:?}", String::from_utf8_lossy(&small));
+        }
+        let Some(found) = head.find(&text, search::Case::Same, fetch).unwrap() else { continue };
+        let is_in = |line: &String| memchr::memmem::find(line.as_bytes(), &text).is_some();
+        let wanted: Vec<u32> =
+            lines.iter().enumerate().filter(|(_, line)| is_in(line)).map(|(at, _)| at as u32).collect();
+        assert_eq!(found, wanted, "{:?} in {lines:?}", String::from_utf8_lossy(&text));
     }
 }
 
@@ -149,9 +180,10 @@ proptest! {
             bad.body[at] ^= 1 << bit;
             let Ok(head) = PageHead::decode(&bad.body[..bad.shape.head_bytes as usize], bad.info.entries as usize) else { continue };
             let fetch = fetch(&bad);
-            let _ = head.lines(bad.info.line_bytes, &fetch);
+            let _ = head.lines(bad.info.line_bytes, None, &fetch);
+            let _ = head.find(b"a", search::Case::Same, &fetch);
             let _ = head.metadata(&fetch);
-            for field in head.fields(LineFormat::Json) {
+            for field in head.fields(LineFormat::Json, &fetch).unwrap_or_default() {
                 let _ = head.column(LineFormat::Json, &field, &fetch);
             }
         }

@@ -137,6 +137,50 @@ pub(super) fn write(format: &Format, value: i64, out: &mut Vec<u8>) {
     }
 }
 
+/// The time that was written last. Most are of the same minute as the one before.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    /// With bytes to spare behind it.
+    pub(super) text: [u8; 80],
+    pub(super) length: usize,
+    minute: i64,
+}
+
+impl Last {
+    pub(super) fn new(format: &Format) -> Self {
+        let mut last = Last { text: [0; 80], length: 0, minute: 0 };
+        last.renew(format, 0);
+        last
+    }
+
+    fn renew(&mut self, format: &Format, value: i64) {
+        let mut text = Vec::with_capacity(40);
+        write(format, value, &mut text);
+        self.length = text.len();
+        self.text[..text.len()].copy_from_slice(&text);
+    }
+
+    /// Puts another time, in the same format, in place.
+    pub(super) fn set(&mut self, format: &Format, value: i64) {
+        let units = 1_000_000_000 / format.unit();
+        let (seconds, fraction) = (value.div_euclid(units), value.rem_euclid(units));
+        let (minute, second) = (seconds.div_euclid(60), seconds.rem_euclid(60) as u8);
+        if minute != self.minute {
+            self.minute = minute;
+            self.renew(format, value);
+            return;
+        }
+        // An offset is whole minutes.
+        self.text[17] = b'0' + second / 10;
+        self.text[18] = b'0' + second % 10;
+        let mut rest = fraction as u64;
+        for place in self.text[20..20 + format.digits as usize].iter_mut().rev() {
+            *place = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -148,6 +192,12 @@ mod tests {
         let mut out = Vec::new();
         write(&format, value, &mut out);
         assert_eq!(String::from_utf8_lossy(&out), text);
+        let mut last = Last::new(&format);
+        for before in [value, value + 1, value - 1_000, 0] {
+            last.set(&format, before);
+            last.set(&format, value);
+            assert_eq!(String::from_utf8_lossy(&last.text[..last.length]), text);
+        }
         true
     }
 

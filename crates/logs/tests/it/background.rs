@@ -8,14 +8,14 @@ use model::{AppendError, LogBatch, LogRequest, LogSink, LogSource, NanoRange, Sy
 
 use crate::support::{NOW, labels, read_set};
 
-const BATCHES: i64 = 120;
-const LINES: i64 = 200;
+const BATCHES: i64 = 40;
+const LINES: i64 = 100;
 
 fn options() -> StoreOptions {
     StoreOptions {
-        flush_head_bytes: 200_000,
-        memory_limit_bytes: Some(1 << 20),
-        page_bytes: 40_000,
+        flush_head_bytes: 60_000,
+        memory_limit_bytes: Some(300_000),
+        page_bytes: 12_000,
         wal_segment_bytes: 100_000,
         ..StoreOptions::default()
     }
@@ -27,7 +27,10 @@ async fn write(store: &Store, app: &str) {
         let stream = batch.add_stream(labels(app));
         for at in 0..LINES {
             let time = NOW * 1_000_000 + number * LINES + at;
-            let line = format!("{{\"app\":\"{app}\",\"n\":{at},\"batch\":{number},\"id\":\"{:016x}\"}}", time * 7919);
+            let line = format!(
+                "{{\"app\":\"{app}\",\"n\":{at},\"batch\":{number},\"id\":\"{:016x}\"}}",
+                time.wrapping_mul(7919)
+            );
             batch.push(stream, time, line.as_bytes(), []);
         }
         loop {
@@ -73,8 +76,9 @@ fn many_write_and_read_while_it_flushes_and_compacts() {
                 before = now;
             }
         });
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        let written: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
         done.store(true, std::sync::atomic::Ordering::Relaxed);
+        written.into_iter().for_each(|result| result.unwrap());
     });
     let all = 3 * (BATCHES * LINES) as usize;
     assert_eq!(count(&store), all);

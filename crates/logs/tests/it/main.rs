@@ -4,6 +4,7 @@
 
 mod background;
 mod basics;
+mod bombs;
 mod maintenance;
 mod simulation;
 mod support;
