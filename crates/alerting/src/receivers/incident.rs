@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use config::Settings;
 use serde_json::{Map, Value, json};
 
 use super::http::post;
 use super::slack::add;
-use super::{Receiver, Result, post_json, template, truncated};
+use super::{Failure, Receiver, Result, post_json, template, truncated};
 use crate::message::Message;
 
 fn done() -> Result {
@@ -104,15 +105,27 @@ pub(super) async fn incidentio(receiver: &Receiver, message: &Message<'_>) -> Re
 /// Keys and texts go into the body, not into the address as Alertmanager writes them.
 pub(super) async fn pushover(receiver: &Receiver, message: &Message<'_>) -> Result {
     const URL: &str = "https://api.pushover.net/1/messages.json";
-    let settings = &receiver.config.settings;
+    let token = receiver.secret("token", "token_file").await?;
+    let user = receiver.secret("user_key", "user_key_file").await?;
+    let bytes = Bytes::from(pushover_form(&receiver.config.settings, message, &token, &user)?);
+    post(receiver, URL, "application/x-www-form-urlencoded", &[], bytes).await?.check(&[])?;
+    done()
+}
+
+fn pushover_form(
+    settings: &Settings,
+    message: &Message<'_>,
+    token: &str,
+    user: &str,
+) -> std::result::Result<String, Failure> {
     let is_html = settings.flag("html") == Some(true);
     let text = |key: &str| message.text(settings.text(key)).map_err(template);
     let body = if is_html { message.html(settings.text("message")) } else { message.text(settings.text("message")) };
     let body = body.map_err(template)?;
     let body = if body.trim().is_empty() { "(no details)".to_owned() } else { truncated(body.trim(), 1024) };
     let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("token", &message.text(&receiver.secret("token", "token_file").await?).map_err(template)?);
-    form.append_pair("user", &message.text(&receiver.secret("user_key", "user_key_file").await?).map_err(template)?);
+    form.append_pair("token", &message.text(token).map_err(template)?);
+    form.append_pair("user", &message.text(user).map_err(template)?);
     form.append_pair("title", &truncated(&text("title")?, 250));
     form.append_pair("message", &body);
     form.append_pair("priority", &text("priority")?);
@@ -133,7 +146,5 @@ pub(super) async fn pushover(receiver: &Receiver, message: &Message<'_>) -> Resu
             form.append_pair(name, "1");
         }
     }
-    let bytes = Bytes::from(form.finish());
-    post(receiver, URL, "application/x-www-form-urlencoded", &[], bytes).await?.check(&[])?;
-    done()
+    Ok(form.finish())
 }

@@ -21,8 +21,25 @@ struct Keys {
 
 pub(super) async fn send(receiver: &Receiver, message: &Message<'_>) -> Result {
     let settings = &receiver.config.settings;
-    let text = |key: &str| message.text(settings.text(key)).map_err(template);
     let keys = keys(settings)?;
+    let body = form(settings, message)?;
+    let address = message.text(settings.text("api_url")).map_err(template)?;
+    let address = if address.is_empty() { format!("https://sns.{}.amazonaws.com/", keys.region) } else { address };
+    let url = url::Url::parse(&address).map_err(|error| Failure::Final(format!("api_url: {error}")))?;
+    let host = match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    };
+    let at = Time::from_timestamp(receiver.now()).format("20060102T150405Z");
+    let authorization = sign(&keys, &host, url.path(), &at, &body);
+    let headers = [("x-amz-date", at), ("authorization", authorization)];
+    post(receiver, url.as_str(), CONTENT_TYPE, &headers, Bytes::from(body)).await?.check(&[])?;
+    Ok(BTreeMap::new())
+}
+
+/// The parameters of the call.
+fn form(settings: &Settings, message: &Message<'_>) -> std::result::Result<String, Failure> {
+    let text = |key: &str| message.text(settings.text(key)).map_err(template);
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("Action", "Publish").append_pair("Version", "2010-03-31");
     for (key, name) in [("topic_arn", "TopicArn"), ("target_arn", "TargetArn"), ("phone_number", "PhoneNumber")] {
@@ -51,19 +68,7 @@ pub(super) async fn send(receiver: &Receiver, message: &Message<'_>) -> Result {
         form.append_pair(&format!("{prefix}.Value.DataType"), "String");
         form.append_pair(&format!("{prefix}.Value.StringValue"), &message.text(value).map_err(template)?);
     }
-    let body = form.finish();
-    let address = text("api_url")?;
-    let address = if address.is_empty() { format!("https://sns.{}.amazonaws.com/", keys.region) } else { address };
-    let url = url::Url::parse(&address).map_err(|error| Failure::Final(format!("api_url: {error}")))?;
-    let host = match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (host, _) => host.unwrap_or_default().to_owned(),
-    };
-    let at = Time::from_timestamp(receiver.now()).format("20060102T150405Z");
-    let authorization = sign(&keys, &host, url.path(), &at, &body);
-    let headers = [("x-amz-date", at), ("authorization", authorization)];
-    post(receiver, url.as_str(), CONTENT_TYPE, &headers, Bytes::from(body)).await?.check(&[])?;
-    Ok(BTreeMap::new())
+    Ok(form.finish())
 }
 
 fn keys(settings: &Settings) -> std::result::Result<Keys, Failure> {

@@ -12,9 +12,9 @@ pub(super) async fn send(receiver: &Receiver, message: &Message<'_>) -> Result {
     let text = |key: &str| message.text(settings.text(key)).map_err(template);
     let secret = receiver.secret("api_secret", "api_secret_file").await?;
     let base = settings.text("api_url").trim_end_matches('/').to_owned();
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    query.append_pair("corpid", &text("corp_id")?).append_pair("corpsecret", &message.text(&secret).map_err(template)?);
-    let token = reply(receiver, &format!("{base}/gettoken?{}", query.finish()), &json!({})).await?;
+    let pairs = [("corpid", text("corp_id")?), ("corpsecret", message.text(&secret).map_err(template)?)];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let token = reply(receiver, &format!("{base}/gettoken?{query}"), &json!({})).await?;
     let token =
         token["access_token"].as_str().ok_or_else(|| Failure::Final("WeChat gave no access token".to_owned()))?;
     let kind = settings.text("message_type");
