@@ -1,6 +1,8 @@
 //! Logs: the store alone, or the whole server as its users have it.
 
 mod lines;
+mod questions;
+mod requests;
 mod server;
 mod store;
 

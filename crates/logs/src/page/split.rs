@@ -210,6 +210,10 @@ fn words(line: &[u8], range: std::ops::Range<usize>, seed: u64, slots: &mut Vec<
             kinds |= kind(line[at]);
             at += 1;
         }
+        // What stands behind a backslash is part of an escape, and says how the text is read.
+        if begin > range.start && line[begin - 1] == b'\\' {
+            continue;
+        }
         // A date goes on behind a blank.
         if at - begin == 10 && line[at..range.end].first() == Some(&b' ') && line[begin + 4] == b'-' {
             let more = line[at + 1..range.end].iter().take_while(|b| kind(**b) & WORD != 0 || **b == b',').count();

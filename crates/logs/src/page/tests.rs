@@ -191,6 +191,12 @@ proptest! {
 }
 
 #[test]
+fn escapes_are_not_cut() {
+    let line = |at: usize| format!(r#"{{"a":"\u00{:02x}\n{at}","b":"x {at}\t{at}","c":"\\{at}"}}"#, 0x41 + at % 26);
+    check(&(0..400).map(line).collect::<Vec<String>>());
+}
+
+#[test]
 fn typical_lines_shrink_and_have_typed_columns() {
     let line = |at: usize| {
         let id = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
