@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::world::{START, World, load};
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Case {
+pub(crate) struct Case {
     pub config: String,
     pub steps: Vec<Step>,
     pub expect: BTreeMap<String, Vec<Expected>>,
@@ -23,7 +23,7 @@ pub struct Case {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Step {
+pub(crate) struct Step {
     pub at: f64,
     pub post: Vec<Posted>,
     pub silence: Option<PostedSilence>,
@@ -35,7 +35,7 @@ pub struct Step {
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct Posted {
+pub(crate) struct Posted {
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub starts: Option<f64>,
@@ -43,7 +43,7 @@ pub struct Posted {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct PostedSilence {
+pub(crate) struct PostedSilence {
     pub matchers: Vec<SilenceMatcher>,
     pub starts: f64,
     pub ends: f64,
@@ -51,14 +51,14 @@ pub struct PostedSilence {
 
 /// A hook answers so until a time; status 0 is no answer.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Fail {
+pub(crate) struct Fail {
     pub hook: String,
     pub status: u16,
     pub until: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Expected {
+pub(crate) struct Expected {
     pub from: f64,
     pub to: f64,
     pub alerts: Vec<Posted>,
@@ -66,12 +66,12 @@ pub struct Expected {
 
 /// A message that a hook took: when, and alerts with seconds since the beginning.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub(crate) struct Taken {
     pub at: f64,
     pub alerts: Vec<Posted>,
 }
 
-pub fn cases() -> Vec<(PathBuf, Case)> {
+pub(crate) fn cases() -> Vec<(PathBuf, Case)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -84,7 +84,7 @@ pub fn cases() -> Vec<(PathBuf, Case)> {
 }
 
 /// What is not as expected. Times may differ by `tolerance` seconds.
-pub fn compare(case: &Case, taken: &BTreeMap<String, Vec<Taken>>, tolerance: f64) -> Vec<String> {
+pub(crate) fn compare(case: &Case, taken: &BTreeMap<String, Vec<Taken>>, tolerance: f64) -> Vec<String> {
     let mut problems = Vec::new();
     let none = Vec::new();
     for (hook, expected) in &case.expect {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// A request that came.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     pub at: Instant,
     pub path: String,
     pub headers: Vec<(String, String)>,
@@ -20,7 +20,7 @@ pub type Answer = (u16, Vec<(String, String)>, String);
 type Script = Box<dyn FnMut(&Request) -> Answer + Send>;
 
 #[derive(Clone)]
-pub struct StandIn {
+pub(crate) struct StandIn {
     pub address: SocketAddr,
     pub requests: Arc<Mutex<Vec<Request>>>,
 }
@@ -88,7 +88,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
 }
 
 /// A request without a library: status and body.
-pub fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+pub(crate) fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     let head = format!(

@@ -13,7 +13,7 @@ pub const START: i64 = 1_700_000_000_000;
 
 /// One alert as a receiver heard of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Heard {
+pub(crate) struct Heard {
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub resolved: bool,
@@ -25,10 +25,9 @@ pub struct Heard {
 
 /// One message that a receiver took.
 #[derive(Clone, Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// Seconds since the beginning.
     pub at: f64,
-    pub receiver: String,
     pub integration: String,
     pub incident: String,
     pub alerts: Vec<Heard>,
@@ -36,7 +35,7 @@ pub struct Message {
 
 type Answers = Box<dyn FnMut(&Delivery, i64) -> Outcome>;
 
-pub struct World {
+pub(crate) struct World {
     pub engine: Engine,
     pub now: i64,
     pub messages: Vec<Message>,
@@ -49,13 +48,13 @@ pub struct World {
     under_way: Vec<(i64, u64, Outcome)>,
 }
 
-pub fn load(text: &str) -> AlertingConfigFile {
+pub(crate) fn load(text: &str) -> AlertingConfigFile {
     let loaded =
         config::load_alertmanager_text(text, Path::new("test.yml"), &Environment::default(), MatcherSyntax::default());
     loaded.unwrap_or_else(|errors| panic!("{errors}\n{text}")).config
 }
 
-pub fn setup(text: &str) -> Arc<Setup> {
+pub(crate) fn setup(text: &str) -> Arc<Setup> {
     Arc::new(Setup::new(&load(text), MatcherSyntax::default()))
 }
 
@@ -162,7 +161,6 @@ fn heard(delivery: &Delivery, now: i64) -> Message {
     });
     Message {
         at: (now - START) as f64 / 1000.0,
-        receiver: item.to.receiver.to_string(),
         integration: item.to.to_string(),
         incident: item.incident.clone(),
         alerts: alerts.collect(),
