@@ -18,4 +18,5 @@ mod reloading;
 mod remote_read;
 mod ruling;
 mod ship;
+mod shipped_rules;
 mod shipping;
