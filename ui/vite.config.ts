@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 // `npm run dev` serves the sources and passes API calls to a running server.
 const server = process.env.AFFERENT_URL ?? 'http://127.0.0.1:3000';
 const proxy = Object.fromEntries(
-  ['/api', '/-', '/loki', '/metrics'].map((path) => [path, { target: server, ws: path === '/loki' }]),
+  ['/api', '/-', '/loki', '/prometheus', '/metrics'].map((path) => [path, { target: server, ws: path === '/loki' }]),
 );
 
 const BASE = /node_modules\/(react|react-dom|scheduler|@tanstack\/[^/]*(query|router|history|store)[^/]*)\//;

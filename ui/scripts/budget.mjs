@@ -35,6 +35,8 @@ function report(name, bytes, budget) {
 for (const page of [
   'src/explore/ExplorePage.tsx',
   'src/logs/LogsPage.tsx',
+  'src/alerts/AlertsPage.tsx',
+  'src/rules/RulesPage.tsx',
   'src/targets/TargetsPage.tsx',
   'src/status/StatusPage.tsx',
 ]) {

@@ -76,6 +76,20 @@ const logs = createRoute({
   component: lazyRouteComponent(() => import('./logs/LogsPage'), 'LogsPage'),
 });
 
+const alerts = createRoute({
+  getParentRoute: () => root,
+  path: '/alerts',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./alerts/AlertsPage'), 'AlertsPage'),
+});
+
+const rules = createRoute({
+  getParentRoute: () => root,
+  path: '/rules',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./rules/RulesPage'), 'RulesPage'),
+});
+
 const targets = createRoute({
   getParentRoute: () => root,
   path: '/targets',
@@ -111,7 +125,7 @@ const prometheusLinks = ['/graph', '/query'].map((path) =>
 
 export function makeRouter() {
   return createRouter({
-    routeTree: root.addChildren([explore, logs, targets, status, start, ...prometheusLinks]),
+    routeTree: root.addChildren([explore, logs, alerts, rules, targets, status, start, ...prometheusLinks]),
     parseSearch,
     stringifySearch: writeSearch,
     defaultPreload: 'intent',

@@ -27,7 +27,8 @@ type Props = {
 function signature(props: Props, theme: number): string {
   const { look } = props;
   const series = look.series.map((s, i) => s.key + (look.visible[i] ? '+' : '-') + look.slots.get(s.key)).join();
-  return [theme, look.unit, look.zero, look.style, look.zone, series].join('|');
+  const bounds = (look.thresholds ?? []).map((t) => `${t.value} ${t.label} ${t.token}`).join();
+  return [theme, look.unit, look.zero, look.style, look.zone, series, bounds].join('|');
 }
 
 export function Chart(props: Props) {

@@ -9,6 +9,7 @@ import { axisTimes } from '../time/format';
 import type { Range, Zone } from '../time/range';
 import { formatTicks, tickSteps, type Unit } from '../units/format';
 import { loneSamples, valueRange } from './scale';
+import { drawThresholds, type Threshold, withThresholds } from './threshold';
 
 export type Style = 'lines' | 'stacked' | 'points' | 'bars';
 export type Look = {
@@ -21,6 +22,7 @@ export type Look = {
   zero: boolean;
   style: Style;
   zone: Zone;
+  thresholds?: readonly Threshold[];
 };
 export type Events = {
   range: () => Range;
@@ -129,7 +131,10 @@ export function chartOptions(look: Look, events: Events, width: number, height: 
     ...(look.zone === 'utc' ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC') } : {}),
     scales: {
       x: { time: true, range: () => [events.range().start / 1000, events.range().end / 1000] },
-      y: { range: (_, min, max) => valueRange(min, max, look.zero || isStack(look)) },
+      y: {
+        range: (_, min, max) =>
+          valueRange(...withThresholds(min, max, look.thresholds ?? []), look.zero || isStack(look)),
+      },
     },
     axes: [
       {
@@ -150,6 +155,7 @@ export function chartOptions(look: Look, events: Events, width: number, height: 
     series: [{}, ...seriesOptions(look)],
     bands: stackBands(look),
     hooks: {
+      draw: [(chart) => drawThresholds(chart, look.thresholds ?? [])],
       setCursor: [events.cursor],
       setSelect: [
         (chart) => {

@@ -11,18 +11,11 @@ import { bracketMatching, HighlightStyle, syntaxHighlighting } from '@codemirror
 import { lintKeymap } from '@codemirror/lint';
 import { EditorState, type Extension, Prec } from '@codemirror/state';
 import { EditorView, keymap, placeholder } from '@codemirror/view';
-import { tags } from '@lezer/highlight';
 import { useEffect, useLayoutEffect, useRef } from 'react';
+import { CODE_COLOURS } from './colours';
 import { type EditorProps, registerEditor, takeTyping } from './Editor';
 
-const colours = HighlightStyle.define([
-  { tag: [tags.keyword, tags.modifier, tags.operatorKeyword], color: 'var(--code-function)' },
-  { tag: [tags.function(tags.variableName), tags.function(tags.name)], color: 'var(--code-function)' },
-  { tag: [tags.labelName, tags.propertyName], color: 'var(--code-label)' },
-  { tag: tags.string, color: 'var(--code-string)' },
-  { tag: [tags.number, tags.literal], color: 'var(--code-number)' },
-  { tag: tags.comment, color: 'var(--text-quiet)' },
-]);
+const colours = HighlightStyle.define(CODE_COLOURS);
 
 type Props = EditorProps & {
   /** Highlighting, completion, lint; read once. */

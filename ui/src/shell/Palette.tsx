@@ -4,8 +4,10 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, useState } from 'react';
 import { labelValues } from '../api/prometheus';
+import { fetchRules, type Source } from '../api/rules';
 import { newQuery, readState, writeState } from '../explore/state';
 import type { Search } from '../router-search';
+import { entriesOf } from '../rules/model';
 import { QUICK_RANGES } from '../time/range';
 import type { Action } from './keys';
 import { rank } from './match';
@@ -15,11 +17,15 @@ import { useTime } from './time';
 
 type Item = { id: string; kind: string; label: string; keys?: string; run: () => void };
 const SHOWN = 50;
-/** Parts of the page Status. */
+/** Parts and views of pages that are looked for by their own names. */
 const PARTS = [
-  ['store', 'Status: store, blocks, memory'],
-  ['cardinality', 'Status: cardinality, where series come from'],
-  ['queries', 'Status: active queries, kill a query'],
+  ['/alerts', { severity: 'critical' }, 'Alerts: critical ones'],
+  ['/alerts', { show: 'pending' }, 'Alerts: pending ones, which may fire soon'],
+  ['/rules', { health: 'err' }, 'Rules: failing ones'],
+  ['/rules', { order: 'slowest' }, 'Rules: the slowest first'],
+  ['/status', { tab: 'store' }, 'Status: store, blocks, memory'],
+  ['/status', { tab: 'cardinality' }, 'Status: cardinality, where series come from'],
+  ['/status', { tab: 'queries' }, 'Status: active queries, kill a query'],
 ] as const;
 
 export default function Palette(props: {
@@ -57,7 +63,7 @@ export default function Palette(props: {
               aria-controls="palette-list"
               aria-activedescendant={items[current] ? `palette-${current}` : undefined}
               aria-label="Search pages, metrics and actions"
-              placeholder="Search pages, metrics and actions"
+              placeholder="Search pages, rules, metrics and actions"
               value={text}
               spellCheck={false}
               onChange={(event) => {
@@ -101,6 +107,15 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
     queryFn: ({ signal }) => labelValues('__name__', signal),
     staleTime: 60_000,
   });
+  const rules = useQuery({
+    queryKey: ['palette-rules'],
+    queryFn: async ({ signal }) => {
+      const ask = (source: Source) => fetchRules(source, signal).catch(() => []);
+      const [metrics, logs] = await Promise.all([ask('metrics'), ask('logs')]);
+      return entriesOf({ metrics, logs });
+    },
+    staleTime: 60_000,
+  });
   const pages = PAGES.map(
     (page): Item => ({
       id: page.path,
@@ -111,11 +126,11 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
     }),
   );
   const parts = PARTS.map(
-    ([tab, label]): Item => ({
-      id: `status ${tab}`,
+    ([to, search, label]): Item => ({
+      id: label,
       kind: 'Page',
       label,
-      run: () => void navigate({ to: '/status', search: { tab } }),
+      run: () => void navigate({ to, search }),
     }),
   );
   const ranges = QUICK_RANGES.map(
@@ -146,6 +161,14 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
       },
     }),
   );
+  const ruled = (rules.data ?? []).map(
+    ({ key, rule, group }): Item => ({
+      id: `rule ${key}`,
+      kind: 'Rule',
+      label: `${rule.name} in ${group.name}`,
+      run: () => void navigate({ to: '/rules', search: { open: key } }),
+    }),
+  );
   return [
     ...pages,
     ...parts,
@@ -158,6 +181,7 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
     action('Time zone: browser', () => time.setZone('browser')),
     action('List of keys', () => props.run('keys'), '?'),
     ...ranges,
+    ...ruled,
     ...metrics,
   ];
 }

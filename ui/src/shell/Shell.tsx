@@ -2,6 +2,7 @@
 import { Link, Outlet, useLocation, useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { Search } from '../router-search';
+import { AlertCount } from './AlertCount';
 import { type Action, isTyping, keyName, type Pending, press } from './keys';
 import { PAGES, type Page, pageAt } from './pages';
 import { RefreshPicker } from './RefreshPicker';
@@ -88,6 +89,7 @@ function Frame(props: { page: Page | undefined }) {
             <li key={p.path}>
               <Link to={p.path} search={searchFor(p)} aria-current={p === page ? 'page' : undefined}>
                 <span>{p.label}</span>
+                {p.path === '/alerts' && <AlertCount />}
                 <kbd>{p.keys}</kbd>
               </Link>
             </li>

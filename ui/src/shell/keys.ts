@@ -6,6 +6,8 @@ export type Action =
   | 'keys'
   | 'go-explore'
   | 'go-logs'
+  | 'go-alerts'
+  | 'go-rules'
   | 'go-targets'
   | 'go-status'
   | 'time'
@@ -21,6 +23,8 @@ export const BINDINGS: readonly Binding[] = [
   { keys: 'Mod+k', does: 'The same, also while typing', action: 'search' },
   { keys: 'g e', does: 'Go to Explore', action: 'go-explore' },
   { keys: 'g l', does: 'Go to Logs', action: 'go-logs' },
+  { keys: 'g a', does: 'Go to Alerts', action: 'go-alerts' },
+  { keys: 'g r', does: 'Go to Rules', action: 'go-rules' },
   { keys: 'g t', does: 'Go to Targets', action: 'go-targets' },
   { keys: 'g s', does: 'Go to Status', action: 'go-status' },
   { keys: 'e', does: 'To the query of the page, or to Explore', action: 'explore' },

@@ -2,7 +2,7 @@
 import type { Action } from './keys';
 
 export type Page = {
-  path: '/explore' | '/logs' | '/targets' | '/status';
+  path: '/explore' | '/logs' | '/alerts' | '/rules' | '/targets' | '/status';
   label: string;
   keys: string;
   action: Action;
@@ -15,6 +15,8 @@ export type Page = {
 export const PAGES: readonly Page[] = [
   { path: '/explore', label: 'Explore', keys: 'g e', action: 'go-explore', ranged: true, refresh: 'off' },
   { path: '/logs', label: 'Logs', keys: 'g l', action: 'go-logs', ranged: true, refresh: 'off' },
+  { path: '/alerts', label: 'Alerts', keys: 'g a', action: 'go-alerts', ranged: true, refresh: '10s' },
+  { path: '/rules', label: 'Rules', keys: 'g r', action: 'go-rules', ranged: false, refresh: '10s' },
   { path: '/targets', label: 'Targets', keys: 'g t', action: 'go-targets', ranged: false, refresh: '5s' },
   { path: '/status', label: 'Status', keys: 'g s', action: 'go-status', ranged: false, refresh: '5s' },
 ];

@@ -3,6 +3,7 @@
 import type { Labels } from '../api/prometheus';
 import type { ActiveTarget, DroppedTarget, TargetsAnswer } from '../api/targets';
 import type { Level } from '../parts/Severity';
+import { matchesText } from '../parts/words';
 import { parseDuration } from '../time/step';
 
 export type Health = 'up' | 'down' | 'unknown';
@@ -31,12 +32,6 @@ export function healthOf(target: ActiveTarget): Health {
 
 export function targetKey(target: ActiveTarget): string {
   return `${target.scrapePool}|${target.scrapeUrl}`;
-}
-
-function matchesText(text: string, haystack: readonly string[]): boolean {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const all = haystack.join(' ').toLowerCase();
-  return words.every((word) => all.includes(word));
 }
 
 const pairs = (labels: Labels) => Object.entries(labels).map(([name, value]) => `${name}="${value}"`);

@@ -1,0 +1,19 @@
+// An instant as people ask for it, how long ago, with the exact time on hover.
+import { useTime } from '../shell/time';
+import { formatAgo, formatTime, zoneName } from '../time/format';
+
+/** `at` in epoch milliseconds; an instant that this machine's clock has not reached yet counts as now. */
+export function When(props: { at: number | null; now: number; never?: string; className?: string }) {
+  const { zone } = useTime();
+  const { at, now } = props;
+  if (at === null) return <span className="quiet">{props.never ?? 'Never'}</span>;
+  return (
+    <time
+      className={props.className}
+      dateTime={new Date(at).toISOString()}
+      title={`${formatTime(at, zone, true)} ${zoneName(zone, at)}`}
+    >
+      {formatAgo(at, Math.max(now, at))}
+    </time>
+  );
+}

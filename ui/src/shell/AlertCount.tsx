@@ -1,0 +1,47 @@
+// How many alerts fire, beside the page's name in the navigation: the count has the colour and shape of the worst.
+import { useQuery } from '@tanstack/react-query';
+import { useEffect } from 'react';
+import { LEVEL_WORD, levelOf, worst } from '../alerts/severity';
+import { fetchAlerts } from '../api/rules';
+import { Severity } from '../parts/Severity';
+import { useTime } from './time';
+
+/** Milliseconds; a page that refreshes more often takes the count along. */
+const EVERY = 30_000;
+
+/** The two sources; one that fails does not hide what the other says. */
+async function firing(signal: AbortSignal) {
+  const answers = await Promise.allSettled([fetchAlerts('metrics', signal), fetchAlerts('logs', signal)]);
+  const alerts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  const levels = alerts.filter((alert) => alert.state === 'firing').map((alert) => levelOf(alert.labels));
+  return {
+    count: levels.length,
+    worst: worst(levels),
+    whole: answers.every((answer) => answer.status === 'fulfilled'),
+  };
+}
+
+export function AlertCount() {
+  const { tick } = useTime();
+  const { data, refetch } = useQuery({
+    queryKey: ['alert-count'],
+    queryFn: ({ signal }) => firing(signal),
+    refetchInterval: EVERY,
+  });
+  useEffect(() => {
+    if (tick > 0) void refetch({ cancelRefetch: false });
+  }, [tick, refetch]);
+  if (!data || (data.count === 0 && data.whole)) return null;
+  const level = data.worst ?? 'unknown';
+  const said =
+    (data.count > 0 ? `${data.count} firing, worst: ${LEVEL_WORD[level]}` : 'none known to fire') +
+    (data.whole ? '' : '; not all of them could be read');
+  return (
+    <span className="nav-count" title={said}>
+      <span aria-hidden="true">
+        <Severity level={level} word={`${data.count > 999 ? '999+' : data.count}${data.whole ? '' : '?'}`} />
+      </span>
+      <span className="visually-hidden">{said}</span>
+    </span>
+  );
+}
