@@ -45,7 +45,8 @@ impl Server {
         for (name, text) in files {
             std::fs::write(directory.path().join(name), text).expect("a file is written");
         }
-        let (url, child) = spawn(command, directory.path(), more);
+        let address = format!("127.0.0.1:{}", free_port());
+        let (url, child) = spawn(command, directory.path(), &address, more);
         let server = Server { url, child, directory };
         server.wait_until_ready();
         server
@@ -57,9 +58,11 @@ impl Server {
         self.child.wait().expect("the process ends");
     }
 
-    /// Starts a killed server again on the same data.
+    /// Starts a killed server again on the same data, at the same address.
     pub(crate) fn restart(&mut self) {
-        (self.url, self.child) = spawn(Command::new(env!("CARGO_BIN_EXE_afferent")), self.directory.path(), &[]);
+        let address = self.url.trim_start_matches("http://").to_owned();
+        let command = Command::new(env!("CARGO_BIN_EXE_afferent"));
+        (self.url, self.child) = spawn(command, self.directory.path(), &address, &[]);
         self.wait_until_ready();
     }
 
@@ -95,15 +98,14 @@ impl Drop for Server {
     }
 }
 
-fn spawn(mut command: Command, directory: &Path, more: &[&str]) -> (String, Child) {
-    let address = format!("127.0.0.1:{}", free_port());
+fn spawn(mut command: Command, directory: &Path, address: &str, more: &[&str]) -> (String, Child) {
     let child = command
         .arg("serve")
         .arg("--config")
         .arg(directory)
         .arg("--data")
         .arg(directory.join("data"))
-        .args(["--listen", &address, "--classic-ports", "off"])
+        .args(["--listen", address, "--classic-ports", "off"])
         .args(more)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

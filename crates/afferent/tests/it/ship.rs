@@ -1,16 +1,18 @@
-//! `afferent ship` as a process: killed again and again while a file is written and rotated, it loses nothing and repeats at most
-//! a batch.
+//! `afferent ship` as a process: killed again and again while a file is written and rotated, as is the server that it sends to, it
+//! loses nothing and repeats at most a batch.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 #[path = "../../../ship/tests/it/receiver.rs"]
 #[allow(dead_code)] // the shipper's own tests use the rest
 mod receiver;
 
+use crate::harness::{Server, raw_get, wait_for};
 use receiver::{Loki, pause};
 
 const BATCH: usize = 4000;
@@ -91,6 +93,79 @@ fn kill_9_loses_nothing_and_repeats_at_most_a_batch() {
     let entries: BTreeSet<_> = lines.iter().map(|line| (line.timestamp, line.line.clone())).collect();
     assert!(repeats <= KILLS * BATCH / 40, "{repeats} lines came again");
     assert_eq!(entries.len(), written, "lines came again with another time");
+}
+
+/// Lines of a writer that also rotates its file, until it is told to stop; answers how many there are.
+fn write_and_rotate(dir: &Path, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<usize> {
+    use std::io::Write;
+    let dir = dir.to_owned();
+    std::thread::spawn(move || {
+        let (log, mut number) = (dir.join("app.log"), 0);
+        while !stop.load(Ordering::SeqCst) {
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+            for _ in 0..50 {
+                writeln!(file, "line {number} with a little text behind its number").unwrap();
+                number += 1;
+            }
+            if number % 1000 == 0 {
+                std::fs::rename(&log, dir.join(format!("app.log.{number}"))).unwrap();
+            }
+            pause(20);
+        }
+        number
+    })
+}
+
+#[test]
+fn kills_of_both_ends_lose_no_line_and_double_none() {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    let mut rng = StdRng::seed_from_u64(20);
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start("scrape_configs: []\n");
+    let url = format!("{}/loki/api/v1/push", server.url);
+    std::fs::write(dir.path().join("promtail.yaml"), config(dir.path(), &url)).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = write_and_rotate(dir.path(), stop.clone());
+    let mut shipper = start(dir.path());
+    let mut is_up = true;
+    for _ in 0..10 {
+        pause(rng.random_range(200..900));
+        if rng.random_bool(0.6) {
+            shipper.kill().unwrap();
+            shipper.wait().unwrap();
+            shipper = start(dir.path());
+        }
+        // While the server is away the file is rotated more than once.
+        match is_up {
+            true if rng.random_bool(0.6) => server.kill(),
+            false => server.restart(),
+            true => continue,
+        }
+        is_up = !is_up;
+    }
+    if !is_up {
+        server.restart();
+    }
+    stop.store(true, Ordering::SeqCst);
+    let written = writer.join().unwrap();
+    let query = "/api/afferent/v1/logs/query?format=ndjson&since=1h&query=app:test";
+    let lines = |server: &Server| -> Vec<String> {
+        let (status, body) = raw_get(&server.url, query).unwrap();
+        assert_eq!(status, 200);
+        let text = String::from_utf8(body).unwrap();
+        let line = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["line"].to_string();
+        text.lines().map(line).collect()
+    };
+    let arrived = wait_for(Duration::from_secs(60), || {
+        pause(200);
+        lines(&server).len() >= written
+    });
+    let found = lines(&server);
+    let distinct: BTreeSet<&String> = found.iter().collect();
+    assert!(arrived, "{written} lines were written, {} are there", distinct.len());
+    assert_eq!((distinct.len(), found.len()), (written, written), "lines are missing or came twice");
+    shipper.kill().unwrap();
+    shipper.wait().unwrap();
 }
 
 #[test]

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use config::LokiDeletion;
 use http::{StatusCode, header};
+use logql::ast::Stage;
 use model::{Tenant, TimeRange, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,12 @@ pub(crate) async fn add(State(logs): State<Arc<Logs>>, LogTenant(tenant): LogTen
         return Err(LokiError::bad("query not set\n"));
     }
     let parsed = logql::parse_log(&query).map_err(|error| LokiError::bad(format!("invalid query: {error}\n")))?;
+    if parsed.stages.iter().any(|stage| matches!(stage, Stage::Search(_))) {
+        // A filter does not see the labels of the stream, and "not level:error" would mean too much.
+        return Err(LokiError::bad(
+            "invalid query: a deletion takes no kql stage; use label matchers and line filters\n",
+        ));
+    }
     let time = |name: &str, default: Option<i64>| match (params.get(name), default) {
         ("", Some(default)) => Ok(default),
         ("", None) => Err(LokiError::bad(format!("{name} time not set\n"))),

@@ -1,9 +1,11 @@
 //! Searches before a real store: lines, files, histograms, fields, neighbours, and what is said of a search that is wrong.
 
+use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::store::LokiApp;
+use crate::support::request;
 
 const NOW: i64 = 1_700_000_000;
 const AT: &str = "/api/afferent/v1/logs";
@@ -158,4 +160,8 @@ async fn what_is_wrong_is_said() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{params}: {}", answer.text());
         assert!(answer.text().contains(&message.replace('"', "\\\"")), "{params}: {}", answer.text());
     }
+    let deletion = request("POST", "/loki/api/v1/delete?query=%7B%7D%7Ckql%22x%22&start=1");
+    let refused = app.send(deletion.body(Body::empty()).unwrap()).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.text().contains("takes no kql stage"));
 }
