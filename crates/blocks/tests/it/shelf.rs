@@ -152,10 +152,11 @@ fn an_unreadable_file_speaks_against_no_younger_job() {
     let bench = Bench::new();
     let (shelf, _) = bench.open();
     let old = bench.add(&shelf, &[]);
+    let reader = shelf.view();
     bench.bucket.refuses_catalogue.store(true, Ordering::Relaxed);
     let merged = bench.add(&shelf, &[old]);
     bench.bucket.put_bytes(&file_name(0), b"damaged").unwrap();
-    drop(shelf);
+    drop((shelf, reader));
     bench.lose_disk();
     bench.bucket.refuses_catalogue.store(false, Ordering::Relaxed);
     let (shelf, recovery) = bench.open();
