@@ -36,8 +36,13 @@ struct Followed {
 
 pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
     let stop = source.context.stop.clone();
-    // Docker may be started later than we are.
-    let mut connected: Option<Docker> = None;
+    let docker = match connect(&config.host) {
+        Ok(docker) => docker,
+        Err(error) => {
+            warn!(job = source.job, host = config.host, %error, "Docker cannot be reached");
+            return source.tell(&error.to_string());
+        }
+    };
     let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
     let mut said = None;
     let mut ticks = interval(config.refresh_interval.to_std());
@@ -47,20 +52,14 @@ pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
             _ = ticks.tick() => {}
             () = stop.cancelled() => break,
         }
-        if connected.is_none() {
-            connected = connect(&config.host).ok();
-        }
-        let found = match &connected {
-            None => Err(format!("there is no {}", config.host)),
-            Some(docker) => tokio::select! {
-                found = list(docker, &config) => found.map_err(|error| error.to_string()),
-                () = stop.cancelled() => break,
-            },
+        let found = tokio::select! {
+            found = list(&docker, &config) => found,
+            () = stop.cancelled() => break,
         };
-        let (docker, containers) = match (connected.as_ref(), found) {
-            (Some(docker), Ok(containers)) => (docker, containers),
-            (_, found) => {
-                let error = found.err().unwrap_or_default();
+        let containers = match found {
+            Ok(containers) => containers,
+            Err(error) => {
+                let error = error.to_string();
                 // Said once: a machine may have no Docker at all.
                 if said.as_ref() != Some(&error) {
                     info!(
