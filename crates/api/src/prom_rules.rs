@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use model::{Labels, Matcher};
 use rules::{Alert, AlertState, GroupView, RuleView};
 use serde::Serialize;
@@ -142,15 +143,29 @@ fn matches(rule: &RuleView, matchers: &[Matcher]) -> bool {
 }
 
 pub(crate) async fn rules(State(api): State<Arc<Api>>, params: Params) -> Answer {
-    list(&api.parts.rules.groups(), &params)
+    success(&list(&api.parts.rules.groups(), &params)?)
 }
 
 /// The same for rules over logs, as Loki's ruler answers.
 pub(crate) async fn log_rules(State(api): State<Arc<Api>>, params: Params) -> Answer {
-    list(&api.parts.rules.log_groups(), &params)
+    as_loki(&list(&api.parts.rules.log_groups(), &params)?)
 }
 
-fn list(groups: &[Arc<GroupView>], params: &Params) -> Answer {
+/// Loki's ruler has the fields of an error in every answer.
+fn as_loki(data: &impl Serialize) -> Answer {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Envelope<'a, T> {
+        status: &'static str,
+        data: &'a T,
+        error_type: &'static str,
+        error: &'static str,
+    }
+    let envelope = Envelope { status: "success", data, error_type: "", error: "" };
+    Ok(axum::Json(envelope).into_response())
+}
+
+fn list<'a>(groups: &'a [Arc<GroupView>], params: &Params) -> Result<RuleDiscovery<'a>, ApiError> {
     let matchers = matcher_sets(params).map_err(ApiError::bad_data)?;
     let kind = params.get("type").to_lowercase();
     if !matches!(kind.as_str(), "" | "alert" | "record") {
@@ -167,7 +182,7 @@ fn list(groups: &[Arc<GroupView>], params: &Params) -> Answer {
         files: params.all("file[]").collect(),
         exclude_alerts,
     };
-    success(&discover(groups, &asked, page)?)
+    discover(groups, &asked, page)
 }
 
 fn discover<'a>(
@@ -311,19 +326,19 @@ fn page(params: &Params) -> Result<Option<(usize, &str)>, ApiError> {
 }
 
 pub(crate) async fn alerts(State(api): State<Arc<Api>>) -> Answer {
-    list_alerts(&api.parts.rules.groups())
+    success(&list_alerts(&api.parts.rules.groups()))
 }
 
 /// The same for rules over logs.
 pub(crate) async fn log_alerts(State(api): State<Arc<Api>>) -> Answer {
-    list_alerts(&api.parts.rules.log_groups())
+    as_loki(&list_alerts(&api.parts.rules.log_groups()))
 }
 
-fn list_alerts(groups: &[Arc<GroupView>]) -> Answer {
+fn list_alerts(groups: &[Arc<GroupView>]) -> AlertDiscovery<'_> {
     let rules = groups.iter().flat_map(|group| &group.rules);
     let alerts = rules.filter_map(|rule| rule.alerting.as_ref()).flat_map(|alerting| &alerting.alerts);
     let shown = alerts.filter(|alert| alert.state > AlertState::Inactive).map(alert_json);
-    success(&AlertDiscovery { alerts: shown.collect() })
+    AlertDiscovery { alerts: shown.collect() }
 }
 
 pub(crate) async fn alertmanagers(State(api): State<Arc<Api>>) -> Answer {
