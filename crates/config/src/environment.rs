@@ -142,7 +142,7 @@ pub fn parse_env(text: &str) -> (BTreeMap<String, String>, Vec<(usize, String)>)
                 }
             },
             _ => {
-                let value = value.split('\n').next().unwrap_or_default();
+                let value = rest[value_at..].split('\n').next().unwrap_or_default();
                 variables.insert(name.to_owned(), without_comment(value).trim().to_owned());
                 rest = after;
             }
@@ -177,7 +177,7 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 /// An unquoted value ends at a `#` that follows a blank.
 fn without_comment(value: &str) -> &str {
     let comment = value.char_indices().find(|(at, c)| {
-        *c == '#' && value[..*at].chars().next_back().is_none_or(|before| before == ' ' || before == '\t')
+        *c == '#' && value[..*at].chars().next_back().is_some_and(|before| before == ' ' || before == '\t')
     });
     comment.map_or(value, |(at, _)| &value[..at])
 }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        let text = "# comment\n\nA=1\nexport B = two words  # why\nC='a $b #c'\nD=\"x\\ty\\\"z\" # ok\nE=\nF=a#b\nG=\"1\n2\"\r\nexportH=3\nA=4\n";
+        let text = "# comment\n\nA=1\nexport B = two words  # why\nC='a $b #c'\nD=\"x\\ty\\\"z\" # ok\nE=\nF=a#b\nG=\"1\n2\"\r\nexportH=3\nA=4\nI=#channel # why\nJ= # nothing\n";
         let (variables, errors) = parse_env(text);
         assert_eq!(errors, []);
         let expected = [
@@ -203,6 +203,8 @@ mod tests {
             ("E", ""),
             ("F", "a#b"),
             ("G", "1\n2"),
+            ("I", "#channel"),
+            ("J", ""),
             ("exportH", "3"),
         ];
         assert_eq!(variables, expected.map(|(n, v)| (n.to_owned(), v.to_owned())).into());

@@ -223,7 +223,7 @@ fn samples_go_through_a_running_server() {
     assert!(told.contains("the server took 500 samples"), "{told}");
     let counted = server.query("sum(count_over_time(moved_total[20m]))", now as f64);
     assert_eq!(counted[0]["value"][1], "500");
-    let (_, metadata) = http_get(&server.url, "/api/v1/metadata?metric=moved");
+    let (_, metadata) = http_get(&server.url, "/api/v1/metadata?metric=moved_total");
     assert!(metadata.to_string().contains("What moved."), "{metadata}");
 
     // What the server refuses is told, and the rest is there.

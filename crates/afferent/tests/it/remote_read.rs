@@ -80,8 +80,12 @@ fn prometheus_answers_from_our_histograms() {
     let end = SystemClock.now().seconds() - 2.0;
     // What was scraped until then may still be on its way.
     let has_arrived = || {
-        let oldest = ours.query("min(timestamp({job=\"p\"}))", SystemClock.now().seconds());
-        oldest[0]["value"][1].as_str().and_then(|t| t.parse::<f64>().ok()).is_some_and(|t| t > end)
+        let series = ours.query("{job=\"p\"}[10s]", SystemClock.now().seconds());
+        let newest = |of: &serde_json::Value| {
+            let samples = of["values"].as_array().or(of["histograms"].as_array()).expect("samples");
+            samples.last().and_then(|sample| sample[0].as_f64()).expect("a time")
+        };
+        series.as_array().expect("a matrix").iter().all(|of| newest(of) > end)
     };
     assert!(wait_for(Duration::from_secs(60), has_arrived), "samples do not arrive");
     let theirs = reader(&prometheus, &ours.url, "{}");

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use config::{NameValidation, Placed, RuleKind};
+use model::{Clock, SystemClock};
 use rules::Language;
 use serde_json::{Value, json};
 
@@ -38,11 +39,7 @@ fn assert_success(output: &Output) {
 
 /// Our binary, and promtool where there is one.
 fn checkers() -> Vec<PathBuf> {
-    let promtool = peer("promtool");
-    if promtool.is_none() {
-        println!("skipped: no promtool to agree with; set AFFERENT_PEERS to a directory with usr/bin/promtool");
-    }
-    [PathBuf::from(env!("CARGO_BIN_EXE_afferent"))].into_iter().chain(promtool).collect()
+    [PathBuf::from(env!("CARGO_BIN_EXE_afferent"))].into_iter().chain(peer("promtool")).collect()
 }
 
 struct ShippedAlert {
@@ -81,7 +78,11 @@ fn alerts() -> BTreeMap<String, ShippedAlert> {
 #[test]
 fn shipped_rules_pass_the_checks() {
     let rules = shipped("prometheus-rules", ".yml");
-    for checker in checkers() {
+    let checkers = checkers();
+    if checkers.len() < 2 {
+        println!("skipped: no promtool to check rules with; set AFFERENT_PEERS to a directory with usr/bin/promtool");
+    }
+    for checker in checkers {
         assert_success(&run(&checker, &["check", "rules", "--lint-fatal"], &rules));
     }
     let afferent = Path::new(env!("CARGO_BIN_EXE_afferent"));
@@ -92,6 +93,9 @@ fn shipped_rules_pass_the_checks() {
 #[test]
 fn shipped_unit_tests_pass() {
     let checkers = checkers();
+    if checkers.len() < 2 {
+        println!("skipped: no promtool to test rules with; set AFFERENT_PEERS to a directory with usr/bin/promtool");
+    }
     std::thread::scope(|scope| {
         for file in shipped("tests", ".test.yml") {
             for checker in &checkers {
@@ -148,7 +152,7 @@ fn log_cases() -> Vec<Value> {
 /// of services of their own.
 #[test]
 fn shipped_log_rules_fire_at_their_thresholds() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let now = i128::from(SystemClock.now().ms()) * 1_000_000;
     let mut streams = Vec::new();
     let cases = log_cases();
     for case in &cases {
@@ -158,7 +162,7 @@ fn shipped_log_rules_fire_at_their_thresholds() {
             let mut values: Vec<Value> = Vec::new();
             for entry in case[kind].as_array().unwrap() {
                 for _ in 0..entry[1].as_u64().unwrap() {
-                    let time = now - values.len() as u128 * 1_000_000;
+                    let time = now - values.len() as i128 * 1_000_000;
                     values.push(json!([time.to_string(), entry[0]]));
                 }
             }
