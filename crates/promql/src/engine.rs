@@ -5,6 +5,7 @@
 
 mod error;
 mod explain;
+mod parsed;
 mod progress;
 mod stats;
 mod value;
@@ -21,10 +22,12 @@ pub use progress::Progress;
 pub use stats::{QueryStats, QueryTimings, StepStat};
 pub use value::{MatrixSeries, Value, VectorSample};
 
+use parsed::ParsedQueries;
+
 use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
 use crate::eval::{Account, Evaluated, Evaluator, Missing, Profile, Query, Series, Steps, as_matrix, prepare};
-use crate::parser::{ParseOptions, parse};
+use crate::parser::ParseOptions;
 
 /// How queries are read and evaluated. The default evaluates as Prometheus does without feature flags, and reads the whole
 /// language, experimental parts included.
@@ -120,12 +123,13 @@ pub struct QueryResult {
 #[derive(Clone, Debug, Default)]
 pub struct Engine {
     options: EngineOptions,
+    parsed: ParsedQueries,
 }
 
 impl Engine {
     /// An engine with these options.
     pub fn new(options: EngineOptions) -> Self {
-        Engine { options }
+        Engine { options, parsed: ParsedQueries::default() }
     }
 
     /// The options.
@@ -187,7 +191,7 @@ impl Engine {
         to_value: impl FnOnce(Evaluated, ValueType, &mut QueryTimings) -> Result<Value, QueryError>,
     ) -> Result<QueryResult, QueryError> {
         let begin = Instant::now();
-        let parsed = parse(text, &self.options.parse).map_err(|e| QueryError::Parse(e.to_string()))?;
+        let parsed = self.parsed.get(text, &self.options.parse)?;
         let mut timings = QueryTimings { parse: begin.elapsed(), ..QueryTimings::default() };
 
         let prepare_begin = Instant::now();
