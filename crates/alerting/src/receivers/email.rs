@@ -71,6 +71,10 @@ fn addresses(text: &str) -> std::result::Result<Vec<String>, String> {
     }
     parts.push(&text[begin..]);
     for part in parts.into_iter().map(str::trim).filter(|part| !part.is_empty()) {
+        // Nothing that a server could take for a line of its own, not even in a name.
+        if part.contains(|c: char| c.is_control() && c != '\t') {
+            return Err(format!("{part:?} is no mail address"));
+        }
         let address = match part.rsplit_once('<') {
             Some((_, rest)) => rest.strip_suffix('>').ok_or_else(|| format!("{part:?} has no >"))?,
             None => part,
