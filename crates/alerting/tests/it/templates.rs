@@ -1,4 +1,5 @@
-//! The default templates give what Alertmanager's give, byte for byte: the cases `default:*` of the conformance folder.
+//! The default templates give what Alertmanager's give, byte for byte: the cases `default:*` of the conformance folder. Errors are
+//! the same but for line and column, because the text of the templates is our own.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,6 +9,13 @@ fn shared() -> PathBuf {
         Some(path) => PathBuf::from(path),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
     }
+}
+
+/// `error: template: :7:41: executing ...` without line and column; `None` where the place is not in the default templates.
+fn without_position(text: &str) -> Option<&str> {
+    let (position, rest) = text.strip_prefix("error: template: :")?.split_once(": ")?;
+    let (line, column) = position.split_once(':')?;
+    (line.parse::<usize>().is_ok() && column.parse::<usize>().is_ok()).then_some(rest)
 }
 
 #[test]
@@ -27,6 +35,11 @@ fn default_templates_are_alertmanagers() {
         writeln!(out, "{line}").unwrap();
     }
     let report = gotemplate::cases::run(dir.path(), &file).unwrap();
-    let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
-    assert!(report.failed == 0 && report.passed > 150, "{} passed\n{}", report.passed, failures.join("\n"));
+    let is_equal = |failure: &gotemplate::cases::Failure| {
+        let expected = without_position(&failure.expected);
+        expected.is_some() && expected == without_position(&failure.actual)
+    };
+    let failures: Vec<String> =
+        report.failures.iter().filter(|failure| !is_equal(failure)).map(ToString::to_string).collect();
+    assert!(failures.is_empty() && report.passed > 150, "{} passed\n{}", report.passed, failures.join("\n"));
 }
