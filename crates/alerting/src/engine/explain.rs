@@ -83,8 +83,8 @@ impl Engine {
                 let place = (group.id.clone(), integration.id.clone());
                 let notice = self.state.notices.get(&place);
                 let waiting = self.pending.get(&place).and_then(|id| self.state.outbox.get(id));
-                let dead = self.state.dead.values();
-                let refused = dead.filter(|dead| dead.item.group == group.id && dead.item.to == integration.id).last();
+                let mut dead = self.state.dead.values();
+                let refused = dead.rfind(|dead| dead.item.group == group.id && dead.item.to == integration.id);
                 let told_firing = notice.is_some_and(|notice| notice.open.contains(&fingerprint));
                 let quiet = mute.clone().or_else(|| (!muted_by.is_empty()).then(|| Mute::Interval(muted_by.clone())));
                 let one = [fingerprint].into();
