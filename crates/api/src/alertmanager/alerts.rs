@@ -61,10 +61,9 @@ async fn take_in(alerting: &Arc<alerting::Alerting>, body: &Bytes) -> Result<(),
     })?;
     let mut reports = Vec::with_capacity(posted.len());
     for alert in posted {
-        let time = |text: Option<String>| {
-            read_time(text.as_deref().unwrap_or("")).map_err(|error| failed(StatusCode::BAD_REQUEST, error))
-        };
-        let (starts_at, ends_at) = (time(alert.starts_at)?, time(alert.ends_at)?);
+        let time = |text: Option<String>| read_time(text.as_deref().unwrap_or(""));
+        let times = time(alert.starts_at).and_then(|starts_at| Ok((starts_at, time(alert.ends_at)?)));
+        let (starts_at, ends_at) = times.map_err(|error| failed(StatusCode::BAD_REQUEST, error))?;
         reports.push(Report {
             labels: alert.labels.unwrap_or_default(),
             annotations: alert.annotations.unwrap_or_default(),
