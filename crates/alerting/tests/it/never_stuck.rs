@@ -137,8 +137,10 @@ impl History {
     }
 }
 
+type Answers = Box<dyn FnMut(&alerting::Delivery, i64) -> Outcome>;
+
 /// A receiver fails for spans of time; what it does not answer it may have taken.
-fn answers(seed: u64) -> Box<dyn FnMut(&alerting::Delivery, i64) -> Outcome> {
+fn answers(seed: u64) -> Answers {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut down: HashMap<String, i64> = HashMap::new();
     Box::new(move |delivery, now| {

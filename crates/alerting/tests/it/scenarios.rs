@@ -14,61 +14,61 @@ use crate::world::{START, World, load};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Case {
-    pub config: String,
-    pub steps: Vec<Step>,
-    pub expect: BTreeMap<String, Vec<Expected>>,
+    pub(crate) config: String,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) expect: BTreeMap<String, Vec<Expected>>,
     /// Seconds after which it is over.
-    pub until: f64,
+    pub(crate) until: f64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Step {
-    pub at: f64,
-    pub post: Vec<Posted>,
-    pub silence: Option<PostedSilence>,
+    pub(crate) at: f64,
+    pub(crate) post: Vec<Posted>,
+    pub(crate) silence: Option<PostedSilence>,
     /// Ends the silence that was made as the n-th.
-    pub unsilence: Option<usize>,
-    pub reload: bool,
-    pub fail: Option<Fail>,
+    pub(crate) unsilence: Option<usize>,
+    pub(crate) reload: bool,
+    pub(crate) fail: Option<Fail>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Posted {
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
-    pub starts: Option<f64>,
-    pub ends: Option<f64>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) starts: Option<f64>,
+    pub(crate) ends: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct PostedSilence {
-    pub matchers: Vec<SilenceMatcher>,
-    pub starts: f64,
-    pub ends: f64,
+    pub(crate) matchers: Vec<SilenceMatcher>,
+    pub(crate) starts: f64,
+    pub(crate) ends: f64,
 }
 
 /// A hook answers so until a time; status 0 is no answer.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Fail {
-    pub hook: String,
-    pub status: u16,
-    pub until: f64,
+    pub(crate) hook: String,
+    pub(crate) status: u16,
+    pub(crate) until: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Expected {
-    pub from: f64,
-    pub to: f64,
-    pub alerts: Vec<Posted>,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) alerts: Vec<Posted>,
 }
 
 /// A message that a hook took: when, and alerts with seconds since the beginning.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
-    pub at: f64,
-    pub alerts: Vec<Posted>,
+    pub(crate) at: f64,
+    pub(crate) alerts: Vec<Posted>,
 }
 
 pub(crate) fn cases() -> Vec<(PathBuf, Case)> {

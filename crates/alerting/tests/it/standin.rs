@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 /// A request that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    pub at: Instant,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(crate) at: Instant,
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 /// What to answer: status, further headers, body. Status 0 closes the connection without a word.
-pub type Answer = (u16, Vec<(String, String)>, String);
+pub(crate) type Answer = (u16, Vec<(String, String)>, String);
 
 type Script = Box<dyn FnMut(&Request) -> Answer + Send>;
 
 #[derive(Clone)]
 pub(crate) struct StandIn {
-    pub address: SocketAddr,
-    pub requests: Arc<Mutex<Vec<Request>>>,
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl StandIn {
-    pub fn start(script: Script) -> Self {
+    pub(crate) fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stand_in = StandIn { address: listener.local_addr().unwrap(), requests: Arc::default() };
         let (requests, script) = (stand_in.requests.clone(), Arc::new(Mutex::new(script)));
@@ -39,11 +39,11 @@ impl StandIn {
         stand_in
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 }

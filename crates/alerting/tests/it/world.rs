@@ -9,42 +9,42 @@ use config::{AlertingConfigFile, Environment, MatcherSyntax};
 use model::Timestamp;
 
 /// The time at which every world begins.
-pub const START: i64 = 1_700_000_000_000;
+pub(crate) const START: i64 = 1_700_000_000_000;
 
 /// One alert as a receiver heard of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Heard {
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
-    pub resolved: bool,
-    pub fingerprint: Fingerprint,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) resolved: bool,
+    pub(crate) fingerprint: Fingerprint,
     /// Seconds since the beginning.
-    pub starts_at: f64,
-    pub ends_at: f64,
+    pub(crate) starts_at: f64,
+    pub(crate) ends_at: f64,
 }
 
 /// One message that a receiver took.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
     /// Seconds since the beginning.
-    pub at: f64,
-    pub integration: String,
-    pub incident: String,
-    pub alerts: Vec<Heard>,
+    pub(crate) at: f64,
+    pub(crate) integration: String,
+    pub(crate) incident: String,
+    pub(crate) alerts: Vec<Heard>,
 }
 
 type Answers = Box<dyn FnMut(&Delivery, i64) -> Outcome>;
 
 pub(crate) struct World {
-    pub engine: Engine,
-    pub now: i64,
-    pub messages: Vec<Message>,
+    pub(crate) engine: Engine,
+    pub(crate) now: i64,
+    pub(crate) messages: Vec<Message>,
     /// Everything that was journalled, with its time.
-    pub journal: Vec<(Timestamp, Change)>,
+    pub(crate) journal: Vec<(Timestamp, Change)>,
     /// What receivers answer.
-    pub answers: Answers,
+    pub(crate) answers: Answers,
     /// How long an attempt takes, in milliseconds.
-    pub latency: i64,
+    pub(crate) latency: i64,
     under_way: Vec<(i64, u64, Outcome)>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn setup(text: &str) -> Arc<Setup> {
 }
 
 impl World {
-    pub fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         World {
             engine: Engine::new(setup(config), State::default(), Timestamp(START), 1),
             now: START,
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         (self.now - START) as f64 / 1000.0
     }
 
@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Does what is due now.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         loop {
             let now = self.now;
             let done: Vec<_> = self.under_way.extract_if(.., |(at, _, _)| *at <= now).collect();
@@ -106,7 +106,7 @@ impl World {
     }
 
     /// Goes on to a time, in seconds since the beginning, and does what is due on the way.
-    pub fn until(&mut self, seconds: f64) {
+    pub(crate) fn until(&mut self, seconds: f64) {
         let end = START + (seconds * 1000.0).round() as i64;
         self.settle();
         while self.now < end {
@@ -116,7 +116,7 @@ impl World {
         }
     }
 
-    pub fn put(&mut self, reports: Vec<Report>) -> Vec<String> {
+    pub(crate) fn put(&mut self, reports: Vec<Report>) -> Vec<String> {
         let now = Timestamp(self.now);
         let timeout = self.engine.setup().resolve_timeout_ms;
         let (mut alerts, mut errors) = (Vec::new(), Vec::new());
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// The process is killed, and starts again from what was journalled, perhaps with another configuration.
-    pub fn kill(&mut self, config: &str) {
+    pub(crate) fn kill(&mut self, config: &str) {
         let mut state = State::default();
         for (at, change) in &self.journal {
             let text = serde_json::to_string(change).unwrap();
