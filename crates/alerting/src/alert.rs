@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::pairs;
 
 /// Identifies an alert by its labels: FNV-1a of 64 bits over `name 0xff value 0xff`, as in Prometheus' `model.LabelSet`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Fingerprint(pub u64);
 
@@ -34,6 +34,29 @@ impl Fingerprint {
     /// Reads sixteen hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         u64::from_str_radix(text, 16).ok().map(Fingerprint)
+    }
+}
+
+/// A number, or its digits: as the key of a map within a tagged enum JSON gives the latter.
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Fingerprint;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of 64 bits")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Fingerprint, E> {
+                Ok(Fingerprint(number))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, digits: &str) -> Result<Fingerprint, E> {
+                digits.parse().map(Fingerprint).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 
