@@ -80,9 +80,9 @@ pub struct Pending {
     pub attempts: u32,
     /// When to try next.
     pub next_attempt: Timestamp,
-    /// An attempt ended without a clear no: the receiver may know.
-    #[serde(default)]
-    pub maybe_told: bool,
+    /// Alerts that the last attempt is the first to tell as firing: where it is refused, the receiver does not know of them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub opened: BTreeSet<Fingerprint>,
     /// What the last attempt said.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub last_error: String,
@@ -354,17 +354,17 @@ impl State {
                 }
                 let told =
                     item.alerts.iter().filter(|told| !told.resolved).map(|told| Fingerprint::of(&told.alert.labels));
-                let told: Vec<Fingerprint> = told.collect();
+                let told: BTreeSet<Fingerprint> = told.collect();
                 let (key, incident) = ((item.group.clone(), item.to.clone()), item.incident.clone());
                 let notice =
                     self.notices.entry(key).or_insert_with(|| Notice { at: Timestamp::MIN, ..Notice::default() });
+                item.opened = told.difference(&notice.open).copied().collect();
                 notice.open.extend(told);
                 notice.incident = incident;
             }
             Change::Fail { id, next_attempt, error } => {
                 if let Some(item) = self.outbox.get_mut(id) {
                     item.next_attempt = *next_attempt;
-                    item.maybe_told = true;
                     item.last_error.clone_from(error);
                 }
             }
@@ -411,12 +411,10 @@ impl State {
         notice.expires_at = at.plus_ms(RETENTION_MS.min(item.repeat_ms.saturating_mul(2)));
     }
 
-    /// Where every attempt was refused, the receiver does not know of alerts that it was not told of before.
+    /// The receiver does not know of alerts of which no attempt before the refused one told.
     fn refused(&mut self, item: &Pending) {
-        if !item.maybe_told
-            && let Some(notice) = self.notices.get_mut(&(item.group.clone(), item.to.clone()))
-        {
-            notice.open.retain(|alert| notice.firing.contains(alert) || !item.firing.contains(alert));
+        if let Some(notice) = self.notices.get_mut(&(item.group.clone(), item.to.clone())) {
+            notice.open.retain(|alert| !item.opened.contains(alert));
         }
     }
 

@@ -193,7 +193,7 @@ impl Engine {
             incident,
             attempts: old.as_ref().map_or(0, |old| old.attempts),
             next_attempt: old.as_ref().map_or(now, |old| old.next_attempt),
-            maybe_told: old.as_ref().is_some_and(|old| old.maybe_told),
+            opened: BTreeSet::new(),
             last_error: old.map(|old| old.last_error).unwrap_or_default(),
             repeat_ms,
         };

@@ -10,7 +10,7 @@ use alerting::{Outcome, Report, Silence, SilenceMatcher};
 use model::Timestamp;
 use serde::Deserialize;
 
-use crate::world::{START, World, load};
+use crate::world::{Fate, START, World, load};
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Case {
@@ -181,7 +181,7 @@ fn run(case: &Case) -> BTreeMap<String, Vec<Taken>> {
     }
     world.until(case.until);
     let mut taken: BTreeMap<String, Vec<Taken>> = BTreeMap::new();
-    for message in &world.messages {
+    for message in world.messages.iter().filter(|message| message.fate == Fate::Taken) {
         let alerts = message.alerts.iter().map(|heard| Posted {
             labels: heard.labels.clone(),
             annotations: heard.annotations.clone(),

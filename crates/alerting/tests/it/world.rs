@@ -23,9 +23,23 @@ pub(crate) struct Heard {
     pub(crate) ends_at: f64,
 }
 
-/// One message that a receiver took.
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The receiver took it.
+    Taken,
+    /// The receiver took it, and the process was killed before it heard so.
+    Unheard,
+    /// The receiver did not say that it took it, and may have.
+    Unclear,
+    /// The receiver did not take it.
+    Refused,
+}
+
+/// One message to a receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
+    pub(crate) fate: Fate,
     /// Seconds since the beginning.
     pub(crate) at: f64,
     pub(crate) integration: String,
@@ -45,7 +59,8 @@ pub(crate) struct World {
     pub(crate) answers: Answers,
     /// How long an attempt takes, in milliseconds.
     pub(crate) latency: i64,
-    under_way: Vec<(i64, u64, Outcome)>,
+    /// When attempts end, items, outcomes, and places in `messages`.
+    under_way: Vec<(i64, u64, Outcome, usize)>,
 }
 
 pub(crate) fn load(text: &str) -> AlertingConfigFile {
@@ -85,8 +100,8 @@ impl World {
     pub(crate) fn settle(&mut self) {
         loop {
             let now = self.now;
-            let done: Vec<_> = self.under_way.extract_if(.., |(at, _, _)| *at <= now).collect();
-            for (_, id, outcome) in done {
+            let done: Vec<_> = self.under_way.extract_if(.., |(at, ..)| *at <= now).collect();
+            for (_, id, outcome, _) in done {
                 self.engine.completed(id, outcome, Timestamp(now));
             }
             self.engine.tick(Timestamp(now));
@@ -97,10 +112,13 @@ impl World {
             }
             for delivery in deliveries {
                 let outcome = (self.answers)(&delivery, now);
-                if matches!(outcome, Outcome::Delivered(_)) {
-                    self.messages.push(heard(&delivery, now));
-                }
-                self.under_way.push((now + self.latency, delivery.item.id, outcome));
+                let fate = match outcome {
+                    Outcome::Delivered(_) => Fate::Taken,
+                    Outcome::Retry { .. } => Fate::Unclear,
+                    Outcome::Refused(_) => Fate::Refused,
+                };
+                self.under_way.push((now + self.latency, delivery.item.id, outcome, self.messages.len()));
+                self.messages.push(heard(&delivery, now, fate));
             }
         }
     }
@@ -110,7 +128,7 @@ impl World {
         let end = START + (seconds * 1000.0).round() as i64;
         self.settle();
         while self.now < end {
-            let attempts = self.under_way.iter().map(|(at, _, _)| *at).min().unwrap_or(i64::MAX);
+            let attempts = self.under_way.iter().map(|(at, ..)| *at).min().unwrap_or(i64::MAX);
             self.now = self.engine.next_wakeup().ms().min(attempts).clamp(self.now + 1, end);
             self.settle();
         }
@@ -141,13 +159,17 @@ impl World {
         }
         let text = serde_json::to_string(&state).unwrap();
         let state: State = serde_json::from_str(&text).unwrap();
-        self.under_way.clear();
+        for (.., message) in self.under_way.drain(..) {
+            if self.messages[message].fate == Fate::Taken {
+                self.messages[message].fate = Fate::Unheard;
+            }
+        }
         self.engine = Engine::new(setup(config), state, Timestamp(self.now), self.now as u64);
         self.keep();
     }
 }
 
-fn heard(delivery: &Delivery, now: i64) -> Message {
+fn heard(delivery: &Delivery, now: i64, fate: Fate) -> Message {
     let item = &delivery.item;
     let seconds = |at: Timestamp| (at.ms() - START) as f64 / 1000.0;
     let map = |labels: &model::Labels| labels.iter().map(|l| (l.name.to_owned(), l.value.to_owned())).collect();
@@ -160,6 +182,7 @@ fn heard(delivery: &Delivery, now: i64) -> Message {
         ends_at: seconds(told.alert.ends_at),
     });
     Message {
+        fate,
         at: (now - START) as f64 / 1000.0,
         integration: item.to.to_string(),
         incident: item.incident.clone(),
