@@ -124,6 +124,8 @@ impl Engine {
             |alert: &Fingerprint| notice.is_some_and(|notice| notice.resolved.contains(alert)) && !is_open(alert);
         let mut firing = BTreeSet::new();
         let mut resolved = BTreeSet::new();
+        // Told as ended, and still here because another integration was not: not to be told again, nor to be forgotten.
+        let mut told_ended = BTreeSet::new();
         for member in members {
             let fingerprint = member.fingerprint;
             let is_quiet = member.mute.is_some() || group.guests.contains(&fingerprint);
@@ -134,6 +136,8 @@ impl Engine {
             } else if is_open(&fingerprint) || !(is_quiet || integration.send_resolved && was_told_ended(&fingerprint))
             {
                 resolved.insert(fingerprint);
+            } else if was_told_ended(&fingerprint) {
+                told_ended.insert(fingerprint);
             }
         }
         let ends_open = integration.send_resolved && resolved.iter().any(&is_open);
@@ -154,6 +158,7 @@ impl Engine {
             firing.contains(&member.fingerprint) || integration.send_resolved && resolved.contains(&member.fingerprint)
         };
         let alerts: Vec<ToldAlert> = members.iter().filter(told).map(told_alert).collect();
+        resolved.append(&mut told_ended);
         let incident = notice.map(|notice| notice.incident.clone()).filter(|key| !key.is_empty());
         let incident = incident.unwrap_or_else(|| group.key.to_string());
         if alerts.is_empty() {
