@@ -83,7 +83,8 @@ export default function Context(props: {
             <Dialog.Close className="button small">Close</Dialog.Close>
           </div>
           <Progress active={found.isFetching} />
-          <div className="dialog-body">
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reachable by keys */}
+          <div className="dialog-body" tabIndex={0}>
             {found.error && (
               <Note level="critical" word="Error">
                 The lines could not be read: {found.error.message}.

@@ -45,7 +45,8 @@ export default function KeysDialog(props: { close: () => void }) {
             <span className="spread" />
             <Dialog.Close className="button small">Close</Dialog.Close>
           </div>
-          <div className="dialog-body">
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reachable by keys */}
+          <div className="dialog-body" tabIndex={0}>
             <dl className="keys">
               {BINDINGS.map((binding) => (
                 <div key={binding.keys}>

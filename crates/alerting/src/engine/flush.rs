@@ -8,7 +8,7 @@ use model::Timestamp;
 use super::{Engine, Mute};
 use crate::alert::{Alert, Fingerprint, message_order};
 use crate::event::{Event, EventKind};
-use crate::notice::{Notice, Reason, needs_update};
+use crate::notice::{IntegrationId, Notice, Reason, needs_update};
 use crate::setup::Integration;
 use crate::state::{Change, Group, Pending, RETENTION_MS, ToldAlert};
 
@@ -133,8 +133,8 @@ impl Engine {
                 if !is_quiet {
                     firing.insert(fingerprint);
                 }
-            } else if is_open(&fingerprint) || !(is_quiet || integration.send_resolved && was_told_ended(&fingerprint))
-            {
+            } else if is_open(&fingerprint) || !(is_quiet || integration.send_resolved && notice.is_some()) {
+                // Who was told of the group before is told the ends of what was told as firing, and of nothing else.
                 resolved.insert(fingerprint);
             } else if was_told_ended(&fingerprint) {
                 told_ended.insert(fingerprint);
@@ -160,7 +160,7 @@ impl Engine {
         let alerts: Vec<ToldAlert> = members.iter().filter(told).map(told_alert).collect();
         resolved.append(&mut told_ended);
         let incident = notice.map(|notice| notice.incident.clone()).filter(|key| !key.is_empty());
-        let incident = incident.unwrap_or_else(|| group.key.to_string());
+        let incident = incident.unwrap_or_else(|| self.free_incident(group, to));
         if alerts.is_empty() {
             // Only ends, and the integration is not told of those: it counts as told.
             let notice = Notice {
@@ -206,6 +206,19 @@ impl Engine {
             self.remove_item(id, now);
         }
         self.queue(item, now);
+    }
+
+    /// A key for the incident of a group that tells an integration for the first time: its own, unless a group that was there
+    /// before has it still.
+    fn free_incident(&self, group: &Group, to: &IntegrationId) -> String {
+        let is_taken = |key: &str| {
+            let mut notices = self.state.notices.iter();
+            let mut outbox = self.state.outbox.values();
+            notices.any(|((other, at), notice)| *other != group.id && at == to && notice.incident == key)
+                || outbox.any(|item| item.group != group.id && item.to == *to && item.incident == key)
+        };
+        let numbered = (2_u64..).map(|n| format!("{}#{n}", group.key));
+        std::iter::once(group.key.to_string()).chain(numbered).find(|key| !is_taken(key)).unwrap_or_default()
     }
 
     /// Alerts that have ended leave a group once everyone who was told of them was told so.
