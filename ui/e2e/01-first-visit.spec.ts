@@ -18,6 +18,7 @@ test('shows the CPU of this machine within 30 seconds of the start', async ({ pa
 
 test('a second visit starts with queries to choose from', async ({ page }) => {
   await page.goto('/explore?A=up');
+  await expect(page.locator('.query-cost')).toBeVisible();
   await page.goto('/explore');
   await expect(page.getByRole('heading', { name: 'The graph of a query appears here' })).toBeVisible();
   await page.getByRole('button', { name: /Load, one minute/ }).click();

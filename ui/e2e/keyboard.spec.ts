@@ -7,6 +7,7 @@ test('keys go to pages, to the query, to the time range and to search', async ({
   await page.keyboard.press('g');
   await page.keyboard.press('t');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Targets');
+  await expect(editor(page)).toHaveCount(0);
   await page.keyboard.press('e');
   await expect(page).toHaveURL(/\/explore\?.*A=node_load1/);
   await expect(editor(page)).toBeVisible();
