@@ -10,6 +10,7 @@ pub mod engine;
 mod error;
 mod event;
 mod history;
+mod incidents;
 mod inhibit;
 mod journal;
 mod message;

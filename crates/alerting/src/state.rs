@@ -8,6 +8,7 @@ use model::{Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Fingerprint};
+use crate::incidents::Incidents;
 use crate::notice::{IntegrationId, Notice, Reason};
 use crate::pairs;
 use crate::silence::Silence;
@@ -135,6 +136,8 @@ pub struct State {
     pub silences: BTreeMap<String, Silence>,
     /// Acknowledgements by alert.
     pub acks: HashMap<Fingerprint, Acknowledgement>,
+    #[serde(skip)]
+    incidents: Incidents,
     /// The number of the next item.
     pub next_id: u64,
     /// The time of the last change.
@@ -294,9 +297,47 @@ pub enum Change {
 /// Alertmanager's `--data.retention`: what was told is remembered so long at most, in milliseconds.
 pub(crate) const RETENTION_MS: i64 = 120 * 3600 * 1000;
 
+/// A place among notices, and an item.
+struct Touched {
+    group: Arc<str>,
+    to: IntegrationId,
+    item: Option<u64>,
+}
+
 impl State {
     /// Applies one change. Changes of things that are not there do nothing, so a damaged journal does no more harm than it lacks.
     pub fn apply(&mut self, change: &Change, at: Timestamp) {
+        let touched = self.touched(change);
+        let before = touched.as_ref().map(|touched| self.incidents_at(touched));
+        self.apply_change(change, at);
+        if let (Some(touched), Some(before)) = (touched, before) {
+            let after = self.incidents_at(&touched);
+            before.iter().for_each(|key| self.incidents.remove(&touched.to, key));
+            after.iter().for_each(|key| self.incidents.add(&touched.to, key));
+        }
+    }
+
+    /// The notice and the item that a change may touch.
+    fn touched(&self, change: &Change) -> Option<Touched> {
+        let of = |group: &Arc<str>, to: &IntegrationId, item| Touched { group: group.clone(), to: to.clone(), item };
+        match change {
+            Change::Queue { item } => Some(of(&item.group, &item.to, Some(item.id))),
+            Change::Drop { id } | Change::Attempt { id } | Change::Told { id, .. } | Change::Dead { id, .. } => {
+                self.outbox.get(id).map(|item| of(&item.group, &item.to, Some(*id)))
+            }
+            Change::Notice { group, to, .. } | Change::Unnotice { group, to } => Some(of(group, to, None)),
+            _ => None,
+        }
+    }
+
+    fn incidents_at(&self, touched: &Touched) -> [String; 2] {
+        let notice = self.notices.get(&(touched.group.clone(), touched.to.clone()));
+        let item = touched.item.and_then(|id| self.outbox.get(&id));
+        [notice.map(|notice| notice.incident.clone()), item.map(|item| item.incident.clone())]
+            .map(Option::unwrap_or_default)
+    }
+
+    fn apply_change(&mut self, change: &Change, at: Timestamp) {
         self.last = self.last.max(at);
         match change {
             Change::Alert { alert } => {
@@ -418,8 +459,20 @@ impl State {
         }
     }
 
-    /// Compiles what a snapshot holds as text.
+    /// True where a notice or an item for an integration has the key of an incident.
+    pub(crate) fn is_incident(&self, to: &IntegrationId, key: &str) -> bool {
+        self.incidents.is_taken(to, key)
+    }
+
+    /// Makes what a snapshot does not hold: compiled silences, and which keys of incidents are in use.
     pub fn compile(&mut self) {
+        self.incidents = Incidents::default();
+        for ((_, to), notice) in &self.notices {
+            self.incidents.add(to, &notice.incident);
+        }
+        for item in self.outbox.values() {
+            self.incidents.add(&item.to, &item.incident);
+        }
         for silence in self.silences.values_mut() {
             let _ = silence.compile();
         }

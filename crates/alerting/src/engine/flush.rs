@@ -159,8 +159,10 @@ impl Engine {
         };
         let alerts: Vec<ToldAlert> = members.iter().filter(told).map(told_alert).collect();
         resolved.append(&mut told_ended);
-        let incident = notice.map(|notice| notice.incident.clone()).filter(|key| !key.is_empty());
-        let incident = incident.unwrap_or_else(|| self.free_incident(group, to));
+        let old = waiting.and_then(|id| self.state.outbox.get(&id)).cloned();
+        let known = [notice.map(|notice| &notice.incident), old.as_ref().map(|old| &old.incident)];
+        let known = known.into_iter().flatten().find(|key| !key.is_empty()).cloned();
+        let incident = known.unwrap_or_else(|| self.free_incident(group, to));
         if alerts.is_empty() {
             // Only ends, and the integration is not told of those: it counts as told.
             let notice = Notice {
@@ -178,7 +180,6 @@ impl Engine {
             self.change(Change::Notice { group: group.id.clone(), to: to.clone(), notice }, now);
             return;
         }
-        let old = waiting.and_then(|id| self.state.outbox.get(&id)).cloned();
         if old.as_ref().is_some_and(|old| old.alerts == alerts && old.firing == firing && old.resolved == resolved) {
             return;
         }
@@ -208,17 +209,13 @@ impl Engine {
         self.queue(item, now);
     }
 
-    /// A key for the incident of a group that tells an integration for the first time: its own, unless a group that was there
-    /// before has it still.
+    /// A key for the incident of a group that tells an integration for the first time: its own, unless another group has it.
     fn free_incident(&self, group: &Group, to: &IntegrationId) -> String {
-        let is_taken = |key: &str| {
-            let mut notices = self.state.notices.iter();
-            let mut outbox = self.state.outbox.values();
-            notices.any(|((other, at), notice)| *other != group.id && at == to && notice.incident == key)
-                || outbox.any(|item| item.group != group.id && item.to == *to && item.incident == key)
-        };
         let numbered = (2_u64..).map(|n| format!("{}#{n}", group.key));
-        std::iter::once(group.key.to_string()).chain(numbered).find(|key| !is_taken(key)).unwrap_or_default()
+        std::iter::once(group.key.to_string())
+            .chain(numbered)
+            .find(|key| !self.state.is_incident(to, key))
+            .unwrap_or_default()
     }
 
     /// Alerts that have ended leave a group once everyone who was told of them was told so.
