@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blocks::disk::Disk;
-use blocks::wal::{Commit, Record, SubmitError, SyncMode, Wal, WalOptions, WalRecovery};
+use blocks::wal::{Commit, Record, SyncMode, Wal, WalOptions, WalRecovery};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
@@ -114,16 +114,13 @@ impl Journal {
             self.is_behind = true;
             return None;
         }
-        loop {
-            match self.wal.submit(self.wal.epoch(), record.seal()) {
-                Ok(commit) => return Some(commit),
-                // No record rests on an earlier one.
-                Err(SubmitError::Epoch) => {}
-                Err(reason) => {
-                    warn!(%reason, "the log of the alerting state does not keep up");
-                    self.is_behind = true;
-                    return None;
-                }
+        // No record rests on an earlier one.
+        match self.wal.submit_alone(record.seal()) {
+            Ok(commit) => Some(commit),
+            Err(reason) => {
+                warn!(%reason, "the log of the alerting state does not keep up");
+                self.is_behind = true;
+                None
             }
         }
     }

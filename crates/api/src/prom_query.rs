@@ -170,6 +170,7 @@ async fn run(
             per_step_stats,
             progress: turn.progress.clone(),
             explain,
+            keep_parsed: false,
         };
         let result = evaluate(&shared, &context, &query, times);
         turn.ended(&result);

@@ -20,6 +20,7 @@ mod html;
 pub mod json;
 mod parse;
 mod set;
+pub mod size;
 pub mod text;
 pub mod time;
 pub mod types;

@@ -1,5 +1,6 @@
 //! Numbers, durations and sizes as LogQL and the values of labels write them, with the errors that Go's parsers give.
 
+pub(crate) use gotemplate::time::duration::seconds;
 use model::duration::parse_duration_ms;
 use model::float::{go_quote, parse_go};
 
@@ -65,11 +66,6 @@ pub(crate) fn duration(text: &str) -> Result<i64, String> {
     })
 }
 
-/// Nanoseconds as seconds (Go's `Duration.Seconds`).
-pub(crate) fn seconds(nanos: i64) -> f64 {
-    (nanos / 1_000_000_000) as f64 + (nanos % 1_000_000_000) as f64 / 1e9
-}
-
 /// A size as bytes (dustin/go-humanize `ParseBytes`).
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let is_number = |c: char| c.is_numeric() || c == '.' || c == ',';
@@ -77,22 +73,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let figures = text[..digits].replace(',', "");
     let value = number(&figures)?;
     let unit = text[digits..].trim().to_lowercase();
-    let scale: u64 = match unit.as_str() {
-        "" | "b" => 1,
-        "k" | "kb" => 1000,
-        "ki" | "kib" => 1 << 10,
-        "m" | "mb" => 1_000_000,
-        "mi" | "mib" => 1 << 20,
-        "g" | "gb" => 1_000_000_000,
-        "gi" | "gib" => 1 << 30,
-        "t" | "tb" => 1_000_000_000_000,
-        "ti" | "tib" => 1 << 40,
-        "p" | "pb" => 1_000_000_000_000_000,
-        "pi" | "pib" => 1 << 50,
-        "e" | "eb" => 1_000_000_000_000_000_000,
-        "ei" | "eib" => 1 << 60,
-        _ => return Err(format!("unhandled size name: {unit}")),
-    };
+    let scale = gotemplate::size::unit(&unit).ok_or_else(|| format!("unhandled size name: {unit}"))?;
     let value = value * scale as f64;
     if value >= u64::MAX as f64 {
         return Err(format!("too large: {text}"));

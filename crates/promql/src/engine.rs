@@ -102,6 +102,9 @@ pub struct QueryContext {
     pub progress: Progress,
     /// Note what each node does.
     pub explain: bool,
+    /// Keep what the text was parsed to, as it will be asked again: for texts of the configuration only. A kept regular
+    /// expression may hold megabytes that no budget counts.
+    pub keep_parsed: bool,
 }
 
 /// What a query answers.
@@ -191,7 +194,11 @@ impl Engine {
         to_value: impl FnOnce(Evaluated, ValueType, &mut QueryTimings) -> Result<Value, QueryError>,
     ) -> Result<QueryResult, QueryError> {
         let begin = Instant::now();
-        let parsed = self.parsed.get(text, &self.options.parse)?;
+        let parsed = if ctx.keep_parsed {
+            self.parsed.get(text, &self.options.parse)?
+        } else {
+            Arc::new(parsed::parse_query(text, &self.options.parse)?)
+        };
         let mut timings = QueryTimings { parse: begin.elapsed(), ..QueryTimings::default() };
 
         let prepare_begin = Instant::now();

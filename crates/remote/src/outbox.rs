@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use blocks::disk::{Disk, RealDisk};
-use blocks::wal::{self, Position, Record, SubmitError, SyncMode, Tail, Wal, WalOptions, segments};
+use blocks::wal::{self, Position, Record, SyncMode, Tail, Wal, WalOptions, segments};
 use model::Tenant;
 use prost::Message;
 use tokio::sync::watch;
@@ -51,13 +51,7 @@ impl Outbox {
     /// Returns once the samples are durable. The error says what the disk said.
     pub(crate) async fn push(&self, tenant: &Tenant, series: &[Series]) -> Result<(), String> {
         let record = encode(tenant, series);
-        let commit = loop {
-            match self.wal.submit(self.wal.epoch(), &record) {
-                Ok(commit) => break commit,
-                Err(SubmitError::Epoch) => continue,
-                Err(error) => return Err(error.to_string()),
-            }
-        };
+        let commit = self.wal.submit_alone(&record).map_err(|error| error.to_string())?;
         commit.wait().await.map_err(|reason| reason.to_string())?;
         self.written.send_modify(|count| *count += 1);
         Ok(())

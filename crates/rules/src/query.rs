@@ -25,7 +25,7 @@ pub struct PromqlQueries {
 impl Queries for PromqlQueries {
     fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<VectorSample>, String> {
         let engine = self.engine.read().clone();
-        let context = QueryContext { cancel: self.cancel.clone(), ..QueryContext::default() };
+        let context = QueryContext { cancel: self.cancel.clone(), keep_parsed: true, ..QueryContext::default() };
         let result = engine.instant(&*self.source, &context, expr, at).map_err(|e| e.to_string())?;
         to_vector(result.value)
     }

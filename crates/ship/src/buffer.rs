@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use blocks::disk::{Disk, RealDisk};
-use blocks::wal::{Position, Record, SubmitError, SyncMode, Tail, Wal, WalOptions, segments};
+use blocks::wal::{Position, Record, SyncMode, Tail, Wal, WalOptions, segments};
 use tokio::sync::watch;
 
 use crate::ShipError;
@@ -79,13 +79,7 @@ impl Buffer {
     /// Returns once the batch is durable. The error says what the disk said.
     pub(crate) async fn push(&self, batch: &Batch) -> Result<(), String> {
         let record = encode(batch);
-        let commit = loop {
-            match self.wal.submit(self.wal.epoch(), &record) {
-                Ok(commit) => break commit,
-                Err(SubmitError::Epoch) => continue,
-                Err(error) => return Err(error.to_string()),
-            }
-        };
+        let commit = self.wal.submit_alone(&record).map_err(|error| error.to_string())?;
         commit.wait().await.map_err(|reason| reason.to_string())?;
         self.written.send_modify(|count| *count += 1);
         Ok(())

@@ -166,9 +166,13 @@ fn read_yaml(text: &str) -> Result<BTreeMap<String, String>, String> {
     Ok(file.positions)
 }
 
-/// Writes a file so that after any stop the old or the new content is there.
+/// Writes a file so that after any stop the old or the new content is there. What is no file, such as `/dev/null`, is written
+/// to as it stands: another in its place would take it from the whole machine.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     use std::io::Write;
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(content);
+    }
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         std::fs::create_dir_all(dir)?;
     }
@@ -191,6 +195,19 @@ mod tests {
 
     fn files(dir: &Path) -> PositionFiles {
         PositionFiles { yaml: dir.join("positions.yaml"), state: dir.join("state.json") }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_stays_what_it_is() {
+        use std::os::unix::fs::FileTypeExt;
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("positions");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        replace(&socket, b"positions: {}\n").unwrap_err();
+        assert!(std::fs::metadata(&socket).unwrap().file_type().is_socket());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        drop(listener);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod parquet;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use api::parse_time;
@@ -82,6 +82,13 @@ struct Written {
     warnings: BTreeSet<String>,
 }
 
+/// Where a file is written until it is whole.
+fn beside(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".unfinished");
+    PathBuf::from(name)
+}
+
 /// Writes the file. What is damaged is named and left out, and then the answer is `false`.
 pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<bool> {
     let matchers = promql::parser::parse_metric_selector(&args.selector).map_err(|e| anyhow!("--match: {e}"))?;
@@ -97,16 +104,19 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<bool> {
         return Err(anyhow!("there is no data in {}", args.data.data.display()));
     }
     let offline = offline::open(&args.data)?;
-    let mut unfinished = args.output.clone().into_os_string();
-    unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    let file = File::create(&unfinished).with_context(|| format!("cannot write {}", unfinished.display()))?;
+    // What is no file, such as `/dev/stdout`, is written to as it stands: a file renamed to its name would take its place.
+    let in_place = std::fs::metadata(&args.output).is_ok_and(|found| !found.is_file());
+    let unfinished = if in_place { args.output.clone() } else { beside(&args.output) };
+    let file = File::options().write(true).create(!in_place).truncate(!in_place).open(&unfinished);
+    let file = file.with_context(|| format!("cannot write {}", unfinished.display()))?;
     let output: Box<dyn Output> = match args.format {
         ExportFormat::Parquet => Box::new(parquet::Parquet::new(file)?),
         ExportFormat::Openmetrics => Box::new(openmetrics::OpenMetrics::new(BufWriter::new(file))),
     };
     let written = write_all(&offline.store, &args.tenant, &matchers, range, output).and_then(|written| {
-        std::fs::rename(&unfinished, &args.output)?;
+        if !in_place {
+            std::fs::rename(&unfinished, &args.output)?;
+        }
         Ok(written)
     });
     match written {
@@ -118,7 +128,9 @@ pub(crate) fn run(args: &ExportArgs) -> anyhow::Result<bool> {
             Ok(warnings.is_empty())
         }
         Err(error) => {
-            let _ = std::fs::remove_file(&unfinished);
+            if !in_place {
+                let _ = std::fs::remove_file(&unfinished);
+            }
             Err(error.context(format!("cannot write {}", args.output.display())))
         }
     }

@@ -241,6 +241,16 @@ impl Wal {
         Ok(commit)
     }
 
+    /// Queues a sealed record that leans on no other, in whichever epoch.
+    pub fn submit_alone(&self, record: &[u8]) -> Result<Commit, SubmitError> {
+        loop {
+            match self.submit(self.epoch(), record) {
+                Err(SubmitError::Epoch) => continue,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Ends the present segment. Everything submitted before lies in segments below the number that is answered, everything
     /// submitted later in that one or above. Blocks while the queue is written.
     pub fn roll(&self) -> Result<u64, SubmitError> {

@@ -92,6 +92,11 @@ pub(crate) fn round(nanos: i64, unit: i64) -> i64 {
     }
 }
 
+/// Nanoseconds as seconds (Go's `Duration.Seconds`).
+pub fn seconds(nanos: i64) -> f64 {
+    (nanos / 1_000_000_000) as f64 + (nanos % 1_000_000_000) as f64 / 1e9
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -388,12 +388,9 @@ pub(crate) fn matches(labels: &Labels, matchers: &[Matcher]) -> bool {
 }
 
 fn submit(wal: &Wal, record: &[u8]) -> Result<Commit, Refused> {
-    loop {
-        match wal.submit(wal.epoch(), record) {
-            Ok(commit) => return Ok(commit),
-            Err(SubmitError::Epoch) => {} // records stand alone: the same one serves the new epoch
-            Err(SubmitError::Full) => return Err(Refused::Full),
-            Err(SubmitError::Closed) => return Err(Refused::Closed),
-        }
-    }
+    // Records stand alone: the same one serves any epoch.
+    wal.submit_alone(record).map_err(|error| match error {
+        SubmitError::Full => Refused::Full,
+        SubmitError::Closed | SubmitError::Epoch => Refused::Closed,
+    })
 }

@@ -1,5 +1,5 @@
-//! Queries that were parsed before: rules and dashboards ask the same texts again and again, and to compile the regular
-//! expressions of a rule costs more than to evaluate it.
+//! Queries that were parsed before: rules ask the same texts again and again, and to compile their regular expressions costs
+//! more than to evaluate them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ impl ParsedQueries {
         if let Some(known) = self.0.lock().get(text) {
             return Ok(known.clone());
         }
-        let parsed = Arc::new(parse(text, options).map_err(|e| QueryError::Parse(e.to_string()))?);
+        let parsed = Arc::new(parse_query(text, options)?);
         if text.len() <= LONGEST_BYTES {
             let mut known = self.0.lock();
             if known.len() >= MOST {
@@ -35,6 +35,11 @@ impl ParsedQueries {
         }
         Ok(parsed)
     }
+}
+
+/// The tree of a text.
+pub(super) fn parse_query(text: &str, options: &ParseOptions) -> Result<Expr, QueryError> {
+    parse(text, options).map_err(|e| QueryError::Parse(e.to_string()))
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{
-    CounterResetHint, FloatHistogram, LabelRequest, Labels, Matcher, Sample, SampleBuffer, SampleValue, SelectRequest,
-    SeriesSet, SeriesSource, SourceError, Tenant, TimeRange, Timestamp, is_stale, stale_nan,
+    AppendReport, CounterResetHint, FloatHistogram, LabelRequest, Labels, Matcher, RejectReason, Rejection, Sample,
+    SampleBuffer, SampleValue, SelectRequest, SeriesSet, SeriesSource, SourceError, Tenant, TimeRange, Timestamp,
+    WriteBatch, is_stale, stale_nan,
 };
 
 use super::TestingError;
@@ -28,6 +29,18 @@ impl MemorySource {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.series.clear();
+    }
+
+    /// Adds what a sink was given; what comes out of order is refused.
+    pub fn write(&mut self, batch: WriteBatch) -> AppendReport {
+        let mut report = AppendReport::default();
+        for (row, written) in batch.rows.into_iter().enumerate() {
+            report.refs.push(None);
+            if self.append(&written.labels, [written.sample]).is_err() {
+                report.rejected.push(Rejection { row, reason: RejectReason::OutOfOrder });
+            }
+        }
+        report
     }
 
     /// Adds samples to a series, each later than all before; a sample at the time of the last one is ignored if it is equal.

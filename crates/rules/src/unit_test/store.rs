@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use config::RuleTestGroup;
 use model::{
-    AppendFuture, AppendReport, LabelRequest, Labels, RejectReason, Rejection, Sample, SampleSink, SelectRequest,
-    SeriesSet, SeriesSource, SourceError, Tenant, TimeRange, Timestamp, WriteBatch,
+    AppendFuture, LabelRequest, Labels, Sample, SampleSink, SelectRequest, SeriesSet, SeriesSource, SourceError,
+    Tenant, TimeRange, Timestamp, WriteBatch,
 };
 use parking_lot::{Mutex, RwLock};
 use promql::engine::{Engine, QueryContext, VectorSample};
@@ -45,15 +45,7 @@ impl TestStore {
 
 impl SampleSink for TestStore {
     fn append(&self, batch: WriteBatch) -> AppendFuture {
-        let mut source = self.source.write();
-        let mut report = AppendReport::default();
-        for (row, written) in batch.rows.into_iter().enumerate() {
-            report.refs.push(None);
-            if source.append(&written.labels, [written.sample]).is_err() {
-                report.rejected.push(Rejection { row, reason: RejectReason::OutOfOrder });
-            }
-        }
-        Box::pin(std::future::ready(Ok(report)))
+        Box::pin(std::future::ready(Ok(self.source.write().write(batch))))
     }
 }
 
@@ -87,7 +79,8 @@ pub(super) struct TestQueries {
 
 impl Queries for TestQueries {
     fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<VectorSample>, String> {
-        let result = self.engine.instant(&*self.store, &QueryContext::default(), expr, at);
+        let context = QueryContext { keep_parsed: true, ..QueryContext::default() };
+        let result = self.engine.instant(&*self.store, &context, expr, at);
         to_vector(result.map_err(|error| error.to_string())?.value)
     }
 }

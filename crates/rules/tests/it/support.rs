@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use config::NameValidation;
 use model::{
-    AppendFuture, AppendReport, LabelRequest, Labels, ManualClock, RejectReason, Rejection, Sample, SampleSink,
-    SampleValue, SelectRequest, SeriesSet, SeriesSource, SourceError, Timestamp, WriteBatch,
+    AppendFuture, LabelRequest, Labels, ManualClock, Sample, SampleSink, SampleValue, SelectRequest, SeriesSet,
+    SeriesSource, SourceError, Timestamp, WriteBatch,
 };
 use parking_lot::{Mutex, RwLock};
 use promql::engine::{Engine, QueryContext, Value, VectorSample};
@@ -83,15 +83,7 @@ impl Queries for World {
 
 impl SampleSink for World {
     fn append(&self, batch: WriteBatch) -> AppendFuture {
-        let mut source = self.source.write();
-        let mut report = AppendReport::default();
-        for (row, written) in batch.rows.into_iter().enumerate() {
-            report.refs.push(None);
-            if source.append(&written.labels, [written.sample]).is_err() {
-                report.rejected.push(Rejection { row, reason: RejectReason::OutOfOrder });
-            }
-        }
-        Box::pin(std::future::ready(Ok(report)))
+        Box::pin(std::future::ready(Ok(self.source.write().write(batch))))
     }
 }
 

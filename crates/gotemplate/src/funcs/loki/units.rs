@@ -9,22 +9,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<f64, String> {
     let value = model::float::parse_go(&number)
         .ok_or_else(|| format!("strconv.ParseFloat: parsing {}: invalid syntax", model::float::go_quote(&number)))?;
     let unit = text[digits..].trim().to_lowercase();
-    let scale: u64 = match unit.as_str() {
-        "" | "b" => 1,
-        "k" | "kb" => 1000,
-        "ki" | "kib" => 1 << 10,
-        "m" | "mb" => 1_000_000,
-        "mi" | "mib" => 1 << 20,
-        "g" | "gb" => 1_000_000_000,
-        "gi" | "gib" => 1 << 30,
-        "t" | "tb" => 1_000_000_000_000,
-        "ti" | "tib" => 1 << 40,
-        "p" | "pb" => 1_000_000_000_000_000,
-        "pi" | "pib" => 1 << 50,
-        "e" | "eb" => 1_000_000_000_000_000_000,
-        "ei" | "eib" => 1 << 60,
-        _ => return Err(format!("unhandled size name: {unit}")),
-    };
+    let scale = crate::size::unit(&unit).ok_or_else(|| format!("unhandled size name: {unit}"))?;
     let value = value * scale as f64;
     if value >= u64::MAX as f64 {
         return Err(format!("too large: {text}"));
@@ -36,7 +21,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<f64, String> {
 pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
     let nanos = crate::time::duration::parse(text)
         .ok_or_else(|| format!("time: invalid duration {}", model::float::go_quote(text)))?;
-    Ok((nanos / 1_000_000_000) as f64 + (nanos % 1_000_000_000) as f64 / 1e9)
+    Ok(crate::time::duration::seconds(nanos))
 }
 
 /// A Unix time in days, seconds, milliseconds, microseconds or nanoseconds, told apart by its length.
