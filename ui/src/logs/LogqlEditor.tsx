@@ -4,33 +4,17 @@ import { LanguageSupport, LRLanguage } from '@codemirror/language';
 import { type Diagnostic, linter } from '@codemirror/lint';
 import type { EditorView } from '@codemirror/view';
 import { parser } from '@grafana/lezer-logql';
-import { styleTags, tags } from '@lezer/highlight';
 import { formatQuery, logLabels, logLabelValues, logqlPosition } from '../api/loki';
 import { CodeEditor } from '../editor/CodeEditor';
 import type { EditorProps } from '../editor/Editor';
+import { LOGQL_TAGS } from '../editor/logql';
 import { markError } from '../editor/mark';
 import { completionPlace, FUNCTIONS, STAGES } from './complete';
 import { parseQuery } from './query';
 
 const language = LRLanguage.define({
   name: 'logql',
-  parser: parser.configure({
-    props: [
-      styleTags({
-        LineComment: tags.comment,
-        'String Ip': tags.string,
-        'Number Duration Bytes': tags.number,
-        'Identifier LabelName': tags.labelName,
-        'Json Logfmt Unpack Pattern Regexp Unwrap LabelFormat LineFormat Decolorize Drop Keep': tags.keyword,
-        'By Without And Or Unless On Ignoring GroupLeft GroupRight Bool Offset': tags.modifier,
-        'CountOverTime Rate RateCounter BytesOverTime BytesRate AvgOverTime SumOverTime MinOverTime MaxOverTime':
-          tags.function(tags.variableName),
-        'StddevOverTime StdvarOverTime QuantileOverTime FirstOverTime LastOverTime AbsentOverTime LabelReplace':
-          tags.function(tags.variableName),
-        'Sum Avg Count Max Min Stddev Stdvar Bottomk Topk Sort Sort_Desc Vector': tags.function(tags.variableName),
-      }),
-    ],
-  }),
+  parser: parser.configure({ props: [LOGQL_TAGS] }),
   languageData: { closeBrackets: { brackets: ['(', '[', '{', '"', '`'] }, commentTokens: { line: '#' } },
 });
 
