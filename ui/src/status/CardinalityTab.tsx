@@ -2,6 +2,8 @@
 import { Link } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { type Cardinality, fetchCardinality } from '../api/status';
+import { Facts } from '../parts/Facts';
+import { Failed } from '../parts/Failed';
 import { Empty, Note, Progress, Stale } from '../parts/States';
 import { useDebounced } from '../parts/useDebounced';
 import { useLive } from '../parts/useLive';
@@ -11,8 +13,6 @@ import { formatAgo, formatDuration } from '../time/format';
 import { formatExact, formatValue } from '../units/format';
 import { ChurnList } from './ChurnList';
 import { CountList } from './CountList';
-import { Facts } from './Facts';
-import { Failed } from './Failed';
 import { isWholeHour, narrow, splitPair } from './model';
 import type { TabProps } from './StatusPage';
 

@@ -5,9 +5,9 @@ import type { NamedCount } from '../api/status';
 import { CopyButton } from '../parts/Copy';
 import { type Column, tableCsv } from '../parts/columns';
 import { DataTable } from '../parts/DataTable';
+import { Bar } from '../parts/Facts';
 import type { Search } from '../router-search';
 import { formatExact } from '../units/format';
-import { Bar } from './Facts';
 import { percent } from './model';
 
 type Props = {

@@ -1,19 +1,20 @@
 // Status > Queries: what the server is asked at this moment, what it costs so far, and a way to end it.
 import { Link } from '@tanstack/react-router';
-import { useEffect, useRef, useState } from 'react';
+import { useState } from 'react';
 import { ApiError } from '../api/http';
 import { type ActiveQuery, fetchQueries, killQuery, type QueriesAnswer } from '../api/queries';
 import { CopyButton } from '../parts/Copy';
+import { Facts } from '../parts/Facts';
+import { Failed } from '../parts/Failed';
 import { Severity } from '../parts/Severity';
 import { Empty, Note, Progress, Stale } from '../parts/States';
+import { Sure } from '../parts/Sure';
 import { useLive } from '../parts/useLive';
 import { useNow } from '../parts/useNow';
 import type { Search } from '../router-search';
 import { useTime } from '../shell/time';
 import { formatAgo, formatDuration, formatTime, zoneName } from '../time/format';
 import { formatExact, formatValue } from '../units/format';
-import { Facts } from './Facts';
-import { Failed } from './Failed';
 import type { TabProps } from './StatusPage';
 
 const PATH = '/api/afferent/v1/queries';
@@ -104,6 +105,7 @@ function Row(props: { query: ActiveQuery; age: number; ended: (text: string) => 
   const { zone } = useTime();
   const at = (ms: number) => formatTime(ms, zone);
   const whole = query.start !== undefined && query.end !== undefined;
+  const end = async () => props.ended(await kill(query.id));
   return (
     <li className="active-query" data-state={query.state}>
       <div className="active-query-text">
@@ -159,66 +161,21 @@ function Row(props: { query: ActiveQuery; age: number; ended: (text: string) => 
         {query.state === 'queued' && <Severity level="info" word="Queued" />}
         {query.state === 'ending' && <Severity level="unknown" word="Ending" />}
         <CopyButton text={() => query.query} label="Copy query" />
-        {query.state !== 'ending' && <Kill query={query} ended={props.ended} />}
+        {query.state !== 'ending' && (
+          <Sure label="Kill" says="Its client gets an error." act="Kill this query" doing="Killing" run={end} />
+        )}
       </div>
     </li>
   );
 }
 
-/** One press asks, in the same place, and the second ends; Escape or a press elsewhere takes it back. */
-function Kill(props: { query: ActiveQuery; ended: (text: string) => void }) {
-  const [step, setStep] = useState<'rest' | 'sure' | 'sent'>('rest');
-  const [failure, setFailure] = useState('');
-  const sure = useRef<HTMLButtonElement>(null);
-  const first = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (step === 'sure') sure.current?.focus();
-  }, [step]);
-  const back = (focus: boolean) => {
-    setStep('rest');
-    if (focus) window.setTimeout(() => first.current?.focus());
-  };
-  const kill = async () => {
-    setStep('sent');
-    setFailure('');
-    try {
-      await killQuery(props.query.id);
-      props.ended(`Query ${props.query.id} was ended.`);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) {
-        props.ended(`Query ${props.query.id} had finished already.`);
-        return;
-      }
-      setFailure(error instanceof Error ? error.message : String(error));
-      setStep('rest');
-    }
-  };
-  return (
-    <>
-      {failure && <Severity level="critical" word={failure} />}
-      {step === 'rest' && (
-        <button type="button" className="button small" ref={first} onClick={() => setStep('sure')}>
-          Kill
-        </button>
-      )}
-      {step !== 'rest' && (
-        // biome-ignore lint/a11y/noStaticElementInteractions: Escape takes the question back, wherever in it the focus is.
-        <span
-          className="kill-sure"
-          onKeyDown={(event) => event.key === 'Escape' && back(true)}
-          onBlur={(event) => {
-            if (step === 'sure' && !event.currentTarget.contains(event.relatedTarget)) back(false);
-          }}
-        >
-          <span>Its client gets an error.</span>
-          <button type="button" className="button small danger" ref={sure} disabled={step === 'sent'} onClick={kill}>
-            {step === 'sent' ? 'Killing' : 'Kill this query'}
-          </button>
-          <button type="button" className="button small" disabled={step === 'sent'} onClick={() => back(true)}>
-            Cancel
-          </button>
-        </span>
-      )}
-    </>
-  );
+/** A query that has finished meanwhile has ended, too. */
+async function kill(id: ActiveQuery['id']): Promise<string> {
+  try {
+    await killQuery(id);
+    return `Query ${id} was ended.`;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return `Query ${id} had finished already.`;
+    throw error;
+  }
 }

@@ -2,6 +2,8 @@
 import { lazy, Suspense } from 'react';
 import { fetchStore, type StoreStatus } from '../api/status';
 import { Command } from '../parts/Copy';
+import { Bar, Facts } from '../parts/Facts';
+import { Failed } from '../parts/Failed';
 import { Severity } from '../parts/Severity';
 import { Empty, Note, Progress, Stale } from '../parts/States';
 import { useLive } from '../parts/useLive';
@@ -9,8 +11,6 @@ import { useNow } from '../parts/useNow';
 import { formatAgo, formatDuration } from '../time/format';
 import { formatExact, formatValue } from '../units/format';
 import { Blocks } from './Blocks';
-import { Bar, Facts } from './Facts';
-import { Failed } from './Failed';
 import { Losses } from './Losses';
 import { isNear, isWholeHour, MANY_MERGES, memoryParts, rejectedRows, shareOf } from './model';
 import type { TabProps } from './StatusPage';

@@ -1,5 +1,6 @@
 // The figures at the head of a page: a word, the number, what it is measured against.
 import type { ReactNode } from 'react';
+import './facts.css';
 
 export type Fact = { name: string; value: ReactNode; more?: ReactNode; title?: string };
 

@@ -1,6 +1,6 @@
 // The whole answer is missing: why, how to see more, and a way back.
-import { Command } from '../parts/Copy';
-import { Note } from '../parts/States';
+import { Command } from './Copy';
+import { Note } from './States';
 
 export function Failed(props: { what: string; error: Error; retry: () => void; path: string }) {
   return (
