@@ -1,6 +1,7 @@
 // Accessibility in both themes, and the width of a phone.
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { standInAlerting } from './alerting-standin';
 import { CPU, chart, expect, explore, hasInk, test } from './page';
 
 const VIEWS: [string, string, (page: Page) => Promise<void>][] = [
@@ -27,13 +28,34 @@ const VIEWS: [string, string, (page: Page) => Promise<void>][] = [
     (page) => expect(page.getByRole('region', { name: 'Values of __name__' })).toBeVisible(),
   ],
   ['status-queries', '/status?tab=queries', (page) => expect(page.locator('.facts')).toBeVisible()],
+  [
+    'silences',
+    '/silences?state=active,pending,expired',
+    (page) => expect(page.locator('.silence').first()).toBeVisible(),
+  ],
+  [
+    'silence-form',
+    `/silences?new=${encodeURIComponent('{team="storage"}')}`,
+    (page) => expect(page.locator('.silence-hits').first()).toContainText('DiskFull'),
+  ],
+  [
+    'silence-window',
+    `/silences?new=${encodeURIComponent('{team="web"}')}&repeat=tuesday;22:00;02:00;Europe/Berlin`,
+    (page) => expect(page.locator('.silence-form')).toContainText('every Tuesday'),
+  ],
 ];
+
+/** Pages of alerting show what the stand-in has made up: a server that has just started has nothing to show. */
+async function open(page: Page, url: string) {
+  if (!/^\/(explore|targets|status)/.test(url)) await standInAlerting(page);
+  await page.goto(url);
+}
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const [name, url, ready] of VIEWS) {
     test(`${name} has no serious accessibility finding in ${scheme}`, async ({ page }) => {
       await page.emulateMedia({ colorScheme: scheme });
-      await page.goto(url);
+      await open(page, url);
       await ready(page);
       if (url.startsWith('/explore')) await expect(page.locator('.cm-content').first()).toBeVisible();
       const { violations } = await new AxeBuilder({ page }).analyze();
@@ -62,7 +84,7 @@ test.describe('on a phone', () => {
   test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   for (const [name, url, ready] of VIEWS) {
     test(`${name} fits the width`, async ({ page }, info) => {
-      await page.goto(url);
+      await open(page, url);
       await ready(page);
       if (name === 'explore-graph') await expect.poll(() => hasInk(page)).toBe(true);
       const over = await page.evaluate(() =>

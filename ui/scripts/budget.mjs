@@ -36,6 +36,7 @@ for (const page of [
   'src/explore/ExplorePage.tsx',
   'src/logs/LogsPage.tsx',
   'src/alerts/AlertsPage.tsx',
+  'src/silences/SilencesPage.tsx',
   'src/rules/RulesPage.tsx',
   'src/targets/TargetsPage.tsx',
   'src/status/StatusPage.tsx',

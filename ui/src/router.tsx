@@ -83,6 +83,13 @@ const alerts = createRoute({
   component: lazyRouteComponent(() => import('./alerts/AlertsPage'), 'AlertsPage'),
 });
 
+const silences = createRoute({
+  getParentRoute: () => root,
+  path: '/silences',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./silences/SilencesPage'), 'SilencesPage'),
+});
+
 const rules = createRoute({
   getParentRoute: () => root,
   path: '/rules',
@@ -125,7 +132,7 @@ const prometheusLinks = ['/graph', '/query'].map((path) =>
 
 export function makeRouter() {
   return createRouter({
-    routeTree: root.addChildren([explore, logs, alerts, rules, targets, status, start, ...prometheusLinks]),
+    routeTree: root.addChildren([explore, logs, alerts, silences, rules, targets, status, start, ...prometheusLinks]),
     parseSearch,
     stringifySearch: writeSearch,
     defaultPreload: 'intent',

@@ -1,12 +1,12 @@
 // Filters by label, as the address holds them: `{severity="critical", job!="batch"}`, which is also how a silence names alerts.
 import type { Labels } from '../api/prometheus';
-import { formatLabels } from '../series/labels';
+import { labelPair } from '../series/labels';
 
 export type LabelFilter = { name: string; op: '=' | '!='; value: string };
 
 const PAIR = /("(?:\\.|[^"\\])*"|[^\s,{}="!]+)\s*(!?=)\s*("(?:\\.|[^"\\])*")/g;
 
-/** Go writes what JSON reads, for the escapes that `formatLabels` makes. */
+/** Go writes what JSON reads, for the escapes that `labelPair` makes. */
 function unquote(text: string): string {
   return text.slice(1, -1).replace(/\\(.)/g, (_, sign: string) => (sign === 'n' ? '\n' : sign));
 }
@@ -20,10 +20,7 @@ export function readFilters(text: string | undefined): LabelFilter[] {
   }));
 }
 
-export function filterText(filter: LabelFilter): string {
-  const pair = formatLabels({ [filter.name]: filter.value }).slice(1, -1);
-  return filter.op === '=' ? pair : pair.replace(/="/, '!="');
-}
+export const filterText = (filter: LabelFilter): string => labelPair(filter.name, filter.value, filter.op);
 
 export function writeFilters(filters: readonly LabelFilter[]): string | undefined {
   return filters.length > 0 ? `{${filters.map(filterText).join(', ')}}` : undefined;

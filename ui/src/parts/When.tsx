@@ -2,8 +2,17 @@
 import { useTime } from '../shell/time';
 import { formatAgo, formatTime, zoneName } from '../time/format';
 
-/** `at` in epoch milliseconds; an instant that this machine's clock has not reached yet counts as now. */
-export function When(props: { at: number | null; now: number; never?: string; className?: string }) {
+type Props = {
+  /** Epoch milliseconds. */
+  at: number | null;
+  now: number;
+  never?: string;
+  className?: string;
+  /** It may lie ahead; otherwise an instant that this machine's clock has not reached yet counts as now. */
+  future?: boolean;
+};
+
+export function When(props: Props) {
   const { zone } = useTime();
   const { at, now } = props;
   if (at === null) return <span className="quiet">{props.never ?? 'Never'}</span>;
@@ -13,7 +22,7 @@ export function When(props: { at: number | null; now: number; never?: string; cl
       dateTime={new Date(at).toISOString()}
       title={`${formatTime(at, zone, true)} ${zoneName(zone, at)}`}
     >
-      {formatAgo(at, Math.max(now, at))}
+      {formatAgo(at, props.future ? now : Math.max(now, at))}
     </time>
   );
 }

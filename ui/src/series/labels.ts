@@ -7,6 +7,10 @@ const LEGACY_METRIC = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 
 const labelName = (name: string) => (LEGACY_NAME.test(name) ? name : `"${escapeValue(name)}"`);
 
+/** `a="b"`, or with another sign between. */
+export const labelPair = (name: string, value: string, op = '='): string =>
+  `${labelName(name)}${op}"${escapeValue(value)}"`;
+
 /** `name{a="b"}` as PromQL reads it, labels sorted; a UTF-8 metric name stands quoted inside the braces. */
 export function formatLabels(labels: Labels): string {
   const metric = labels.__name__ ?? '';
@@ -14,7 +18,7 @@ export function formatLabels(labels: Labels): string {
   const pairs = Object.keys(labels)
     .filter((name) => name !== '__name__')
     .sort()
-    .map((name) => `${labelName(name)}="${escapeValue(labels[name] ?? '')}"`);
+    .map((name) => labelPair(name, labels[name] ?? ''));
   if (metric && !legacy) pairs.unshift(`"${escapeValue(metric)}"`);
   const head = legacy ? metric : '';
   return pairs.length > 0 || head === '' ? `${head}{${pairs.join(', ')}}` : head;

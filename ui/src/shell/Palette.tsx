@@ -21,6 +21,7 @@ const SHOWN = 50;
 const PARTS = [
   ['/alerts', { severity: 'critical' }, 'Alerts: critical ones'],
   ['/alerts', { show: 'pending' }, 'Alerts: pending ones, which may fire soon'],
+  ['/silences', { new: '{}' }, 'Silences: a new one'],
   ['/rules', { health: 'err' }, 'Rules: failing ones'],
   ['/rules', { order: 'slowest' }, 'Rules: the slowest first'],
   ['/status', { tab: 'store' }, 'Status: store, blocks, memory'],

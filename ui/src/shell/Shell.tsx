@@ -4,7 +4,7 @@ import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import type { Search } from '../router-search';
 import { AlertCount } from './AlertCount';
 import { type Action, isTyping, keyName, type Pending, press } from './keys';
-import { PAGES, type Page, pageAt } from './pages';
+import { familyOf, PAGES, type Page, pageAt } from './pages';
 import { RefreshPicker } from './RefreshPicker';
 import { SettingsMenu } from './SettingsMenu';
 import { TimePicker } from './TimePicker';
@@ -86,7 +86,7 @@ function Frame(props: { page: Page | undefined }) {
         <span className="brand">Afferent</span>
         <ul>
           {PAGES.map((p) => (
-            <li key={p.path}>
+            <li key={p.path} data-under={p.under !== undefined} data-within={p.path === page?.under}>
               <Link to={p.path} search={searchFor(p)} aria-current={p === page ? 'page' : undefined}>
                 <span>{p.label}</span>
                 {p.path === '/alerts' && <AlertCount />}
@@ -112,6 +112,7 @@ function Frame(props: { page: Page | undefined }) {
         <SettingsMenu showKeys={() => setOpen('keys')} />
       </header>
       <main className="content" id="content" tabIndex={-1}>
+        <Family page={page} searchFor={searchFor} />
         <Outlet />
       </main>
       <Suspense fallback={null}>
@@ -119,6 +120,21 @@ function Frame(props: { page: Page | undefined }) {
         {open === 'keys' && <KeysDialog close={() => setOpen(null)} />}
       </Suspense>
     </div>
+  );
+}
+
+/** On a phone, where the list of pages has room for a few: the pages that belong with this one. */
+function Family(props: { page: Page | undefined; searchFor: (page: Page) => Search }) {
+  const family = familyOf(props.page);
+  if (family.length === 0) return null;
+  return (
+    <nav className="family" aria-label={family[0]?.label}>
+      {family.map((p) => (
+        <Link key={p.path} to={p.path} search={props.searchFor(p)} aria-current={p === props.page ? 'page' : undefined}>
+          {p.label}
+        </Link>
+      ))}
+    </nav>
   );
 }
 

@@ -7,6 +7,7 @@ export type Action =
   | 'go-explore'
   | 'go-logs'
   | 'go-alerts'
+  | 'go-silences'
   | 'go-rules'
   | 'go-targets'
   | 'go-status'
@@ -24,6 +25,7 @@ export const BINDINGS: readonly Binding[] = [
   { keys: 'g e', does: 'Go to Explore', action: 'go-explore' },
   { keys: 'g l', does: 'Go to Logs', action: 'go-logs' },
   { keys: 'g a', does: 'Go to Alerts', action: 'go-alerts' },
+  { keys: 'g i', does: 'Go to Silences', action: 'go-silences' },
   { keys: 'g r', does: 'Go to Rules', action: 'go-rules' },
   { keys: 'g t', does: 'Go to Targets', action: 'go-targets' },
   { keys: 'g s', does: 'Go to Status', action: 'go-status' },
