@@ -2,59 +2,29 @@
 // that the pages can.
 import type { Page, Request, Route } from '@playwright/test';
 
-type Labels = Record<string, string>;
+import {
+  ALIEN,
+  CONFIG,
+  DAY,
+  FIRING,
+  HOUR,
+  iso,
+  type Json,
+  type Labels,
+  MINUTE,
+  madeDead,
+  madeHistory,
+  madeIntegrations,
+  madeNoise,
+  madeRoutes,
+  madeWaiting,
+  madeWhatIf,
+  SILENCE,
+} from './alerting-made';
+
 type Matcher = { name: string; value: string; isRegex: boolean; isEqual: boolean };
-type Json = Record<string, unknown>;
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-const iso = (ms: number) => new Date(ms).toISOString();
 const is = (name: string, value: string): Matcher => ({ name, value, isRegex: false, isEqual: true });
-
-export const DISK_1 = 'd15c000000000001';
-export const DISK_2 = 'd15c000000000002';
-export const SLOW = '510a000000000001';
-export const ALIEN = 'a11e000000000001';
-/** What fires, as API v2 lists it; the first three as the stand-in for rules has them, the last as somebody else has sent it. */
-export const FIRING: { fingerprint: string; labels: Labels; minutes: number; receivers: string[] }[] = [
-  {
-    fingerprint: DISK_1,
-    labels: {
-      alertname: 'DiskFull',
-      instance: 'db-1:9100',
-      mountpoint: '/data',
-      severity: 'critical',
-      team: 'storage',
-    },
-    minutes: 14,
-    receivers: ['critical', 'storage'],
-  },
-  {
-    fingerprint: DISK_2,
-    labels: {
-      alertname: 'DiskFull',
-      instance: 'db-2:9100',
-      mountpoint: '/data',
-      severity: 'critical',
-      team: 'storage',
-    },
-    minutes: 15,
-    receivers: ['critical', 'storage'],
-  },
-  {
-    fingerprint: SLOW,
-    labels: { alertname: 'SlowRequests', service: 'checkout', severity: 'warning', team: 'web' },
-    minutes: 190,
-    receivers: ['warnings'],
-  },
-  {
-    fingerprint: ALIEN,
-    labels: { alertname: 'BackupMissing', job: 'nightly', severity: 'warning' },
-    minutes: 40,
-    receivers: ['warnings'],
-  },
-];
 
 function silencesNow(): Json[] {
   const now = Date.now();
@@ -62,7 +32,7 @@ function silencesNow(): Json[] {
   return [
     {
       ...none,
-      id: '5e1e0000-0000-4000-8000-000000000001',
+      id: SILENCE,
       status: { state: 'active' },
       matchers: [is('alertname', 'SlowRequests'), { name: 'service', value: 'check.*', isRegex: true, isEqual: true }],
       startsAt: iso(now - HOUR),
@@ -119,7 +89,7 @@ export type Done = {
   acked: Json[];
   asked: URL[];
 };
-type World = { silences: Json[]; dead: Json[]; acks: Map<string, Json>; done: Done; empty: boolean };
+type World = { silences: Json[]; dead: Json[]; acks: Map<string, Json>; done: Done; empty: boolean; now: number };
 
 const success = (data: unknown) => ({ json: { status: 'success', data } });
 const refused = (error: string) => ({ status: 400, json: { status: 'error', errorType: 'bad_data', error } });
@@ -182,12 +152,16 @@ function silence(world: World, request: Request, path: string) {
   return success(world.silences);
 }
 
+function silencersOf(world: World, labels: Labels): string[] {
+  return world.silences
+    .filter((s) => (s.status as { state: string }).state === 'active')
+    .filter((s) => holds(s.matchers as Matcher[], labels))
+    .map((s) => String(s.id));
+}
+
 function sentAlerts(world: World): Json[] {
   return FIRING.map((alert) => {
-    const silencedBy = world.silences
-      .filter((s) => (s.status as { state: string }).state === 'active')
-      .filter((s) => holds(s.matchers as Matcher[], alert.labels))
-      .map((s) => s.id);
+    const silencedBy = silencersOf(world, alert.labels);
     return {
       labels: alert.labels,
       annotations: alert.fingerprint === ALIEN ? { summary: 'No backup since yesterday' } : {},
@@ -202,15 +176,158 @@ function sentAlerts(world: World): Json[] {
   });
 }
 
+/** A page of events: filters by kind, alert, silence, receiver and whole labels. */
+function history(world: World, url: URL) {
+  const asked = url.searchParams;
+  const kinds = asked.getAll('kind');
+  const filters = asked.getAll('filter').map((text) => /^(\w+)="(.*)"$/.exec(text) ?? ['', '', '']);
+  const from = Number(asked.get('start') ?? 0) * 1000;
+  const to = Number(asked.get('end') ?? 1e12) * 1000;
+  const fit = (event: Json) =>
+    Number(event.at) >= from &&
+    Number(event.at) <= to &&
+    (kinds.length === 0 || kinds.includes(String(event.kind))) &&
+    (!asked.get('alert') ||
+      event.alert === asked.get('alert') ||
+      (event.alerts as string[])?.includes(asked.get('alert') ?? '')) &&
+    (!asked.get('silence') || event.silence === asked.get('silence')) &&
+    (!asked.get('receiver') || String(event.receiver ?? '').split('/')[0] === asked.get('receiver')) &&
+    filters.every(([, name = '', value]) => (event.labels as Labels | undefined)?.[name] === value);
+  const all = world.empty ? [] : madeHistory(world.now).filter(fit);
+  const start = Number(asked.get('cursor') ?? 0);
+  const limit = Number(asked.get('limit') ?? 1000);
+  const events = all.slice(start, start + limit);
+  return success({ events, next: start + limit < all.length ? String(start + limit) : null });
+}
+
+function outbox(world: World, request: Request, path: string) {
+  const id = path.split('/')[1] ?? '';
+  if (request.method() === 'POST') world.done.resent.push(id);
+  if (request.method() === 'DELETE') world.done.forgotten.push(id);
+  if (request.method() !== 'GET') {
+    world.dead = world.dead.filter((letter) => String(letter.id) !== id);
+    return success({});
+  }
+  if (world.empty) return success({ waiting: [], deadLetters: [], integrations: [] });
+  return success({ waiting: madeWaiting(), deadLetters: world.dead, integrations: madeIntegrations() });
+}
+
+/** As the made-up tree routes: the first that fits, and on where it says so. */
+function routeTest(labels: Labels) {
+  const critical = labels.severity === 'critical' ? [labels.team === 'web' ? [0, 2, 3] : [0, 2]] : [];
+  const warning = labels.severity === 'warning' ? [[0, 4]] : [];
+  const storage = labels.team === 'storage' ? [[0, 1]] : [];
+  const ends = [...critical, ...warning];
+  const paths = [...storage, ...ends];
+  const found = paths.length > 0 ? paths : [[0]];
+  const tree = madeRoutes();
+  const routes = found.map((path) => ({
+    path,
+    receiver: tree[path.at(-1) ?? 0]?.receiver,
+    groupLabels: { alertname: labels.alertname ?? '' },
+  }));
+  return { receivers: routes.map((r) => r.receiver), routes, tree };
+}
+
+function routing(request: Request, path: string) {
+  if (path === 'routes') return success(madeRoutes());
+  const posted = request.postDataJSON() as { labels?: Labels; config?: string; days?: number };
+  if (posted.config?.includes('nobody')) return refused('line 5: routes[0]: undefined receiver "nobody" used in route');
+  if (path === 'whatif') return success(madeWhatIf(posted.days ?? 7));
+  const test = routeTest(posted.labels ?? {});
+  if (!posted.config) return success(test);
+  // What is written while tests run routes everything to the root.
+  return success({
+    receivers: ['default'],
+    routes: [{ path: [0], receiver: 'default', groupLabels: {} }],
+    tree: test.tree.slice(0, 2),
+  });
+}
+
+function explain(world: World, fingerprint: string) {
+  const alert = FIRING.find((a) => a.fingerprint === fingerprint);
+  if (!alert)
+    return { status: 404, json: { status: 'error', errorType: 'not_found', error: 'there is no such alert' } };
+  const silencedBy = silencersOf(world, alert.labels);
+  const quiet = silencedBy.length > 0;
+  const groups = routeTest(alert.labels).routes.map((found) => ({
+    groupKey: `{}/{}:{alertname="${alert.labels.alertname}"}`,
+    groupLabels: { alertname: alert.labels.alertname },
+    receiver: found.receiver,
+    route: found.path.map((id) => ({ id, matchers: madeRoutes()[id]?.matchers })),
+    groupWaitMs: 30_000,
+    groupIntervalMs: 300_000,
+    repeatIntervalMs: 14_400_000,
+    exists: true,
+    guest: false,
+    nextFlush: Date.now() + 100_000,
+    mutedBy: [],
+    integrations: [
+      {
+        integration: `${found.receiver}/slack[0]`,
+        sendResolved: true,
+        lastTold: Date.now() - 12 * MINUTE,
+        toldFiring: true,
+        repeatAt: Date.now() + 3 * HOUR,
+        waiting: null,
+        refused: null,
+        wouldTell: false,
+        next: quiet ? `nothing: silenced by ${silencedBy[0]}` : 'nothing: it was told, and nothing has changed',
+      },
+    ],
+  }));
+  return success({
+    fingerprint,
+    labels: alert.labels,
+    state: 'firing',
+    alert: {},
+    acknowledgement: world.acks.get(fingerprint) ?? null,
+    silencedBy,
+    inhibitedBy: [],
+    groups,
+    events: madeHistory(world.now).filter(
+      (e) => e.alert === fingerprint || (e.alerts as string[])?.includes(fingerprint),
+    ),
+  });
+}
+
+function acknowledge(world: World, request: Request, path: string) {
+  const id = path.split('/')[1] ?? '';
+  if (request.method() === 'DELETE') world.acks.delete(id);
+  else {
+    const posted = request.postDataJSON() as Json;
+    world.done.acked.push({ id, ...posted });
+    world.acks.set(id, { assignee: '', comment: '', ...posted, at: Date.now() });
+  }
+  return success({});
+}
+
 function answer(world: World, request: Request, path: string) {
+  const url = new URL(request.url());
   if (path.startsWith('silences')) return silence(world, request, path);
+  if (path === 'history') return history(world, url);
+  if (path === 'noise') {
+    const made = madeNoise(Number(url.searchParams.get('days')));
+    return success(world.empty ? { ...made, alerts: [], receivers: [], firings: 0, notifications: 0 } : made);
+  }
+  if (path.startsWith('outbox')) return outbox(world, request, path);
+  if (path.startsWith('routes') || path === 'whatif') return routing(request, path);
+  if (path === 'explain') return explain(world, url.searchParams.get('fingerprint') ?? '');
+  if (path.endsWith('/ack')) return acknowledge(world, request, path);
   return { status: 404, json: { status: 'error', errorType: 'not_found', error: `there is no endpoint ${path}` } };
 }
 
 /** Puts the stand-in in the place of the alerting of the page's server; `empty` for one where nothing has happened yet. */
 export async function standInAlerting(page: Page, empty = false): Promise<Done> {
   const done: Done = { saved: [], ended: [], resent: [], forgotten: [], acked: [], asked: [] };
-  const world: World = { silences: empty ? [] : silencesNow(), dead: [], acks: new Map(), done, empty };
+  const world: World = {
+    silences: empty ? [] : silencesNow(),
+    dead: madeDead(),
+    acks: new Map(),
+    done,
+    empty,
+    now: Date.now(),
+  };
   await page.route('**/api/afferent/v1/alerting/**', async (route: Route) => {
     const url = new URL(route.request().url());
     done.asked.push(url);
@@ -218,5 +335,6 @@ export async function standInAlerting(page: Page, empty = false): Promise<Done> 
   });
   await page.route('**/api/v2/alerts?*', (route) => route.fulfill({ json: empty ? [] : sentAlerts(world) }));
   await page.route('**/api/v2/alerts', (route) => route.fulfill({ json: empty ? [] : sentAlerts(world) }));
+  await page.route('**/api/v2/status*', (route) => route.fulfill({ json: { config: { original: CONFIG } } }));
   return done;
 }

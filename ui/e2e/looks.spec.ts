@@ -43,6 +43,31 @@ const VIEWS: [string, string, (page: Page) => Promise<void>][] = [
     `/silences?new=${encodeURIComponent('{team="web"}')}&repeat=tuesday;22:00;02:00;Europe/Berlin`,
     (page) => expect(page.locator('.silence-form')).toContainText('every Tuesday'),
   ],
+  [
+    'history',
+    '/history',
+    async (page) => {
+      await page.locator('.event-line').first().click();
+      await expect(page.locator('.event-detail')).toContainText('DiskFull');
+    },
+  ],
+  ['history-noise', '/history?tab=noise', (page) => expect(page.locator('.data-table').first()).toBeVisible()],
+  [
+    'routing',
+    `/routing?labels=${encodeURIComponent('{severity="critical", team="storage"}')}`,
+    (page) => expect(page.locator('.route-card[data-told="true"]').first()).toBeVisible(),
+  ],
+  [
+    'routing-what-if',
+    '/routing?try=1',
+    async (page) => {
+      await page.getByRole('textbox', { name: 'alertmanager.yml' }).fill('route: {receiver: default}');
+      await page.getByRole('button', { name: 'What would it have done?' }).click();
+      await expect(page.locator('.what-if-changes')).toBeVisible();
+      await expect(chart(page)).toBeVisible();
+    },
+  ],
+  ['notifications', '/notifications', (page) => expect(page.locator('.letter').first()).toBeVisible()],
 ];
 
 /** Pages of alerting show what the stand-in has made up: a server that has just started has nothing to show. */

@@ -90,6 +90,27 @@ const silences = createRoute({
   component: lazyRouteComponent(() => import('./silences/SilencesPage'), 'SilencesPage'),
 });
 
+const history = createRoute({
+  getParentRoute: () => root,
+  path: '/history',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./history/HistoryPage'), 'HistoryPage'),
+});
+
+const routing = createRoute({
+  getParentRoute: () => root,
+  path: '/routing',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./routing/RoutingPage'), 'RoutingPage'),
+});
+
+const notifications = createRoute({
+  getParentRoute: () => root,
+  path: '/notifications',
+  errorComponent: Failed,
+  component: lazyRouteComponent(() => import('./notifications/NotificationsPage'), 'NotificationsPage'),
+});
+
 const rules = createRoute({
   getParentRoute: () => root,
   path: '/rules',
@@ -132,7 +153,20 @@ const prometheusLinks = ['/graph', '/query'].map((path) =>
 
 export function makeRouter() {
   return createRouter({
-    routeTree: root.addChildren([explore, logs, alerts, silences, rules, targets, status, start, ...prometheusLinks]),
+    routeTree: root.addChildren([
+      explore,
+      logs,
+      alerts,
+      silences,
+      history,
+      routing,
+      notifications,
+      rules,
+      targets,
+      status,
+      start,
+      ...prometheusLinks,
+    ]),
     parseSearch,
     stringifySearch: writeSearch,
     defaultPreload: 'intent',

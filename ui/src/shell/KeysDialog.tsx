@@ -11,8 +11,9 @@ const IN_PLACE: [string[], string][] = [
   [['Ctrl', 'Space'], 'In a query: show completions'],
   [['Esc'], 'In a query: leave it, so that the keys above work again'],
   [['←', '→'], 'On a graph: move the crosshair'],
-  [['↑', '↓'], 'On a log line: go to the next one'],
-  [['Enter'], 'On a log line: unfold it'],
+  [['↑', '↓'], 'On a log line, an event or a notification: go to the next one'],
+  [['Enter'], 'On a log line or an event: unfold it'],
+  [['Ctrl', 'Enter'], 'In a silence: make it'],
   [['Enter'], 'On a legend row: show this series alone'],
   [['Space'], 'On a legend row: show or hide this series'],
 ];

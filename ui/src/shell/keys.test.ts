@@ -27,6 +27,7 @@ describe('keys', () => {
     expect(first.action).toBeNull();
     expect(press(first.pending, 't', 500).action).toBe('go-targets');
     expect(press(first.pending, 's', 500).action).toBe('go-status');
+    expect(press(first.pending, 'i', 500).action).toBe('go-silences');
     expect(press(first.pending, 't', 5000).action).toBe('time');
     expect(press(first.pending, 'x', 500)).toEqual({ action: null, pending: null });
     expect(press(null, 't', 0).action).toBe('time');

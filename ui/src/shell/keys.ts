@@ -8,6 +8,9 @@ export type Action =
   | 'go-logs'
   | 'go-alerts'
   | 'go-silences'
+  | 'go-history'
+  | 'go-routing'
+  | 'go-notifications'
   | 'go-rules'
   | 'go-targets'
   | 'go-status'
@@ -26,6 +29,9 @@ export const BINDINGS: readonly Binding[] = [
   { keys: 'g l', does: 'Go to Logs', action: 'go-logs' },
   { keys: 'g a', does: 'Go to Alerts', action: 'go-alerts' },
   { keys: 'g i', does: 'Go to Silences', action: 'go-silences' },
+  { keys: 'g h', does: 'Go to History', action: 'go-history' },
+  { keys: 'g o', does: 'Go to Routing', action: 'go-routing' },
+  { keys: 'g n', does: 'Go to Notifications', action: 'go-notifications' },
   { keys: 'g r', does: 'Go to Rules', action: 'go-rules' },
   { keys: 'g t', does: 'Go to Targets', action: 'go-targets' },
   { keys: 'g s', does: 'Go to Status', action: 'go-status' },

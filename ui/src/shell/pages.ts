@@ -2,7 +2,17 @@
 import type { Action } from './keys';
 
 export type Page = {
-  path: '/explore' | '/logs' | '/alerts' | '/silences' | '/rules' | '/targets' | '/status';
+  path:
+    | '/explore'
+    | '/logs'
+    | '/alerts'
+    | '/silences'
+    | '/history'
+    | '/routing'
+    | '/notifications'
+    | '/rules'
+    | '/targets'
+    | '/status';
   label: string;
   keys: string;
   action: Action;
@@ -26,6 +36,33 @@ export const PAGES: readonly Page[] = [
     ranged: false,
     under: '/alerts',
     refresh: '10s',
+  },
+  {
+    path: '/history',
+    label: 'History',
+    keys: 'g h',
+    action: 'go-history',
+    ranged: true,
+    under: '/alerts',
+    refresh: 'off',
+  },
+  {
+    path: '/routing',
+    label: 'Routing',
+    keys: 'g o',
+    action: 'go-routing',
+    ranged: false,
+    under: '/alerts',
+    refresh: '30s',
+  },
+  {
+    path: '/notifications',
+    label: 'Notifications',
+    keys: 'g n',
+    action: 'go-notifications',
+    ranged: false,
+    under: '/alerts',
+    refresh: '5s',
   },
   { path: '/rules', label: 'Rules', keys: 'g r', action: 'go-rules', ranged: false, refresh: '10s' },
   { path: '/targets', label: 'Targets', keys: 'g t', action: 'go-targets', ranged: false, refresh: '5s' },

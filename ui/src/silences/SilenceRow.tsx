@@ -82,6 +82,9 @@ export function SilenceRow(props: Props) {
             />
           </>
         )}
+        <Link className="button small" to="/history" search={{ silence: silence.id, from: 'now-30d', to: 'now' }}>
+          History
+        </Link>
         <CopyButton text={() => matchersText(silence.matchers)} label="Copy" />
       </div>
     </li>
