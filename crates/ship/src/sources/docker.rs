@@ -36,14 +36,9 @@ struct Followed {
 
 pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
     let stop = source.context.stop.clone();
-    let docker = match connect(&config.host) {
-        Ok(docker) => docker,
-        Err(error) => {
-            warn!(job = source.job, host = config.host, %error, "Docker cannot be reached");
-            return source.tell(&error.to_string());
-        }
-    };
     let mut followed: BTreeMap<String, Followed> = BTreeMap::new();
+    // A socket that is not there yet is looked for again, too.
+    let mut reached = None;
     let mut said = None;
     let mut ticks = interval(config.refresh_interval.to_std());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -53,11 +48,11 @@ pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
             () = stop.cancelled() => break,
         }
         let found = tokio::select! {
-            found = list(&docker, &config) => found,
+            found = list(reached.clone(), &config) => found,
             () = stop.cancelled() => break,
         };
-        let containers = match found {
-            Ok(containers) => containers,
+        let (docker, containers) = match found {
+            Ok(found) => found,
             Err(error) => {
                 let error = error.to_string();
                 // Said once: a machine may have no Docker at all.
@@ -74,6 +69,7 @@ pub(super) async fn run(source: Source, config: DockerSdConfig, marks: Marks) {
                 continue;
             }
         };
+        reached = Some(docker.clone());
         said = None;
         source.tell("running");
         followed.retain(|_, container| !container.task.is_finished());
@@ -117,10 +113,16 @@ fn connect(host: &str) -> Result<Docker, bollard::errors::Error> {
     }
 }
 
-async fn list(docker: &Docker, config: &DockerSdConfig) -> Result<Vec<ContainerSummary>, bollard::errors::Error> {
+/// The containers that run, and the connection over which they were found: the one given, or a new one.
+async fn list(
+    docker: Option<Docker>,
+    config: &DockerSdConfig,
+) -> Result<(Docker, Vec<ContainerSummary>), bollard::errors::Error> {
+    let docker = docker.map_or_else(|| connect(&config.host), Ok)?;
     let filters: HashMap<String, Vec<String>> = config.filters.iter().cloned().collect();
     let options = ListContainersOptionsBuilder::new().all(false).filters(&filters).build();
-    docker.list_containers(Some(options)).await
+    let containers = docker.list_containers(Some(options)).await?;
+    Ok((docker, containers))
 }
 
 /// The position's name, as Promtail has it.

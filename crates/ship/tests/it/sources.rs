@@ -101,53 +101,78 @@ fn pushes_are_taken_on_and_answered_once_durable() {
     running.stop();
 }
 
-/// A stand-in for Docker with one container, whose log ends after `first` until it is asked again.
+/// A stand-in for Docker on a port; the paths of logs that were asked for.
 fn docker() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let record = asked.clone();
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (Ok(mut stream), record) = (stream, record.clone()) else { continue };
-            std::thread::spawn(move || {
-                let mut head = Vec::new();
-                let mut byte = [0];
-                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-                    head.push(byte[0]);
-                }
-                let head = String::from_utf8_lossy(&head).into_owned();
-                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-                let _ = if path.contains("/logs") {
-                    record.lock().unwrap().push(path);
-                    let frame = |stream: u8, text: &str| {
-                        let mut out = vec![stream, 0, 0, 0];
-                        out.extend_from_slice(&(text.len() as u32).to_be_bytes());
-                        out.extend_from_slice(text.as_bytes());
-                        out
-                    };
-                    let mut body = frame(1, "2024-01-01T00:00:01.5Z out one\n");
-                    body.extend(frame(2, "2024-01-01T00:00:01.6Z err one\n"));
-                    body.extend(frame(1, "2024-01-01T00:00:01.7Z in two "));
-                    body.extend(frame(1, "2024-01-01T00:00:01.8Z parts\n"));
-                    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.docker.multiplexed-stream\r\nconnection: close\r\n\r\n";
-                    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).map(|()| pause(300))
-                } else {
-                    let body = if path.contains("containers/json") {
-                        r#"[{"Id":"c0ffee","Names":["/web-1"],"Labels":{"com.docker.compose.service":"web"},"HostConfig":{"NetworkMode":"bridge"}}]"#
-                    } else {
-                        r#"{"Id":"c0ffee","State":{"Status":"running"}}"#
-                    };
-                    write!(
-                        stream,
-                        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-                        body.len()
-                    )
-                };
-            });
+        for stream in listener.incoming().flatten() {
+            let record = record.clone();
+            std::thread::spawn(move || answer_as_docker(stream, &record));
         }
     });
     (format!("tcp://{address}"), asked)
+}
+
+/// Answers one request as a Docker with one container, whose log ends after `first` until it is asked again.
+fn answer_as_docker(mut stream: impl Read + Write, asked: &Mutex<Vec<String>>) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    // The client may be gone.
+    let _ = if path.contains("/logs") {
+        asked.lock().unwrap().push(path);
+        let frame = |stream: u8, text: &str| {
+            let mut out = vec![stream, 0, 0, 0];
+            out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+            out.extend_from_slice(text.as_bytes());
+            out
+        };
+        let mut body = frame(1, "2024-01-01T00:00:01.5Z out one\n");
+        body.extend(frame(2, "2024-01-01T00:00:01.6Z err one\n"));
+        body.extend(frame(1, "2024-01-01T00:00:01.7Z in two "));
+        body.extend(frame(1, "2024-01-01T00:00:01.8Z parts\n"));
+        let head =
+            "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.docker.multiplexed-stream\r\nconnection: close\r\n\r\n";
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).map(|()| pause(300))
+    } else {
+        let body = if path.contains("containers/json") {
+            r#"[{"Id":"c0ffee","Names":["/web-1"],"Labels":{"com.docker.compose.service":"web"},"HostConfig":{"NetworkMode":"bridge"}}]"#
+        } else {
+            r#"{"Id":"c0ffee","State":{"Status":"running"}}"#
+        };
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+}
+
+#[cfg(unix)]
+#[test]
+fn a_docker_that_starts_later_is_found() {
+    let (place, loki) = (Place::new(), Loki::start());
+    let socket = place.path("docker.sock");
+    let job = format!("    docker_sd_configs: [{{host: 'unix://{}', refresh_interval: 50ms}}]\n", socket.display());
+    let relabel = "    relabel_configs: [{source_labels: [__meta_docker_container_name], target_label: container}]\n";
+    let running = place.start(&config(&place, &loki.url(), &(job + relabel)));
+    pause(300);
+    assert!(loki.lines().is_empty());
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer_as_docker(stream, &Mutex::default()));
+        }
+    });
+    loki.wait_for(3);
+    running.stop();
 }
 
 #[test]
