@@ -53,6 +53,26 @@ test('the list follows the scrapes', async ({ page }) => {
   await page.waitForRequest('**/api/v1/targets?state=any', { timeout: 8_000 });
 });
 
+test('what log lines are read from is listed with what is wrong first', async ({ page }) => {
+  const status = {
+    files: [{ job: 'varlogs', path: '/var/log/syslog', offset: 81_920, size: 81_920, state: 'following' }],
+    sources: [{ job: 'docker', kind: 'docker', name: 'unix:///run/docker.sock', lines: 0, state: 'no such file' }],
+    receivers: [{ host: 'local', lastError: null }],
+    bufferBytes: 0,
+    bufferLimit: 1,
+    notices: ['server: is set by --listen'],
+  };
+  await page.route('**/api/afferent/v1/status/shipper', (route) =>
+    route.fulfill({ json: { status: 'success', data: status } }),
+  );
+  await page.goto('/targets');
+  const rows = page.getByRole('region', { name: 'Log sources' }).locator('tbody tr');
+  await expect(rows).toHaveCount(2);
+  await expect(rows.first()).toContainText('no such file');
+  await expect(rows.last()).toContainText('/var/log/syslog');
+  await expect(page.getByText('is set by --listen')).toBeVisible();
+});
+
 test('without a server there is a reason, a command, and a way back', async ({ page }) => {
   await page.route('**/api/v1/targets?state=any', (route) => route.abort());
   await page.goto('/targets');

@@ -16,6 +16,7 @@ mod errors;
 mod escaping;
 mod explain;
 mod federate;
+mod files;
 mod gate;
 mod histogram_json;
 mod influx;

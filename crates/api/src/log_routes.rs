@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get, post, put};
 
+use crate::log_search::saved;
 use crate::log_state::Logs;
 use crate::loki::{delete, fields, index, labels, patterns, query, rules, status, tail};
 use crate::router::Door;
@@ -113,6 +114,8 @@ fn searches() -> Router<Arc<Logs>> {
         .route(&at("/histogram"), get(log_search::histogram).post(log_search::histogram))
         .route(&at("/fields"), get(log_search::fields).post(log_search::fields))
         .route(&at("/around"), get(log_search::around).post(log_search::around))
+        .route(&at("/searches"), get(saved::list))
+        .route(&at("/searches/{name}"), put(saved::put).delete(saved::delete))
 }
 
 /// What stands at the root of Loki's own port.

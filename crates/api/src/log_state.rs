@@ -13,6 +13,7 @@ use model::{LogSource, MemoryPool, Tenant};
 use crate::doors::DoorPolicy;
 use crate::gate::Gate;
 use crate::log_intake::{LogIntake, SharedLokiConfig, TailingSink};
+use crate::log_search::saved::SavedSearches;
 use crate::loki::delete::Deletions;
 use crate::loki::tail::Tails;
 use crate::queries::ActiveQueries;
@@ -35,6 +36,7 @@ pub(crate) struct Logs {
     pub(crate) source: Arc<dyn LogSource>,
     pub(crate) sink: Arc<TailingSink>,
     pub(crate) deletions: Deletions,
+    pub(crate) saved: SavedSearches,
     pub(crate) engine: logql::Engine,
     /// The list and the queue of queries, shared with metrics.
     pub(crate) active_queries: Arc<ActiveQueries>,

@@ -19,6 +19,7 @@ use crate::gate::Gate;
 use crate::ingest::Intake;
 use crate::ingest::push_metrics::PushMetrics;
 use crate::log_intake::{AdmittingSink, LogIntake};
+use crate::log_search::saved::SavedSearches;
 use crate::log_state::{LogParts, Logs};
 use crate::loki::delete::Deletions;
 use crate::loki::tail::Tails;
@@ -181,6 +182,7 @@ impl Api {
                 tails: Tails::default(),
                 doors: parts.doors.clone(),
                 deletions: Deletions::open(parts.data_dir.join("log_deletions.json")),
+                saved: SavedSearches::open(parts.data_dir.join("log_searches.json")),
                 lookups: lookups.clone(),
                 memory: engine.memory,
                 timeout: engine.timeout,

@@ -1,17 +1,34 @@
-// Searches by name, and the last ones run.
+// Searches by name, which the server keeps, and the last ones run in this browser.
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, type RefObject, useState } from 'react';
+import { fetchSearches, forgetSearch, type Saved, saveSearch } from '../api/searches';
 import { Popup } from '../parts/Popup';
+import { Note } from '../parts/States';
 import { formatAgo } from '../time/format';
-import { forget, readHistory, readSaved, save } from './saved';
+import { readHistory } from './saved';
 import type { Search } from './state';
 
 type Props = { anchor: RefObject<HTMLButtonElement | null>; close: () => void; run: (query: string) => void };
 
+const KEY = ['log-searches'];
+
 export default function SavedMenu(props: Props) {
   const search = useSearch({ strict: false }) as Search;
   const navigate = useNavigate();
-  const [list, setList] = useState(() => readSaved(localStorage));
+  const cache = useQueryClient();
+  const kept = useQuery({ queryKey: KEY, queryFn: ({ signal }) => fetchSearches(signal) });
+  const show = (list: Saved[]) => cache.setQueryData(KEY, list);
+  const saving = useMutation({
+    mutationFn: (entry: Pick<Saved, 'name' | 'search'>) => saveSearch(entry.name, entry.search),
+    onSuccess: (list) => {
+      show(list);
+      setName('');
+    },
+  });
+  const forgetting = useMutation({ mutationFn: forgetSearch, onSuccess: show });
+  const error = saving.error ?? forgetting.error ?? kept.error;
+  const list = kept.data ?? [];
   const [history] = useState(() => readHistory(localStorage));
   const [name, setName] = useState('');
   const known = list.some((s) => s.name === name.trim());
@@ -19,8 +36,7 @@ export default function SavedMenu(props: Props) {
     event.preventDefault();
     if (name.trim() === '') return;
     const { open: _, ...rest } = search;
-    setList(save(localStorage, { name: name.trim(), search: rest }));
-    setName('');
+    saving.mutate({ name: name.trim(), search: rest });
   };
   return (
     <Popup anchor={props.anchor} close={props.close} label="Saved searches" className="saved">
@@ -32,11 +48,16 @@ export default function SavedMenu(props: Props) {
           value={name}
           onChange={(event) => setName(event.target.value)}
         />
-        <button type="submit" className="button small" disabled={name.trim() === ''}>
+        <button type="submit" className="button small" disabled={name.trim() === '' || saving.isPending}>
           {known ? 'Replace' : 'Save'}
         </button>
       </form>
-      <p className="quiet">Kept in this browser only. Copy link shares a search with others.</p>
+      <p className="quiet">Kept by the server, for everyone who uses it.</p>
+      {error && (
+        <Note level="critical" word="Error">
+          {error.message}
+        </Note>
+      )}
       {list.length > 0 && <h2>Saved</h2>}
       <ul>
         {list.map((entry) => (
@@ -57,7 +78,7 @@ export default function SavedMenu(props: Props) {
               type="button"
               className="button plain small"
               aria-label={`Delete ${entry.name}`}
-              onClick={() => setList(forget(localStorage, entry.name))}
+              onClick={() => forgetting.mutate(entry.name)}
             >
               Delete
             </button>

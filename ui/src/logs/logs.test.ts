@@ -5,7 +5,7 @@ import { bodyFields, flatten, fold, type Json, parseBody } from './fold';
 import { bucketSpan, bucketStep, levelFrame, levelTotals } from './histogram';
 import { levelIn, levelOf } from './levels';
 import { columnValue, fieldsOf, isoNs, type LogLine, linePages, linesOf, traceIdOf } from './lines';
-import { forget, readHistory, readSaved, remember, save } from './saved';
+import { readHistory, remember } from './saved';
 import { LINE, lineAddress, moveColumn, readLogs, toggleColumn, writeLogs } from './state';
 
 const JSON_LINE =
@@ -308,23 +308,11 @@ describe('state', () => {
   });
 });
 
-describe('saved searches', () => {
+describe('searches that ran', () => {
   const make = () => {
     const map = new Map<string, string>();
     return { getItem: (k: string) => map.get(k) ?? null, setItem: (k: string, v: string) => void map.set(k, v) };
   };
-
-  it('are replaced by name and forgotten', () => {
-    const store = make();
-    save(store, { name: 'b', search: { q: '1' } });
-    save(store, { name: 'a', search: { q: '2' } });
-    save(store, { name: 'b', search: { q: '3' } });
-    expect(readSaved(store)).toEqual([
-      { name: 'a', search: { q: '2' } },
-      { name: 'b', search: { q: '3' } },
-    ]);
-    expect(forget(store, 'a').map((s) => s.name)).toEqual(['b']);
-  });
 
   it('remember what ran, once each, the newest first, and survive what is not theirs', () => {
     const store = make();

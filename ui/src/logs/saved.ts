@@ -1,11 +1,7 @@
-// Searches kept by this browser until the server keeps them: by name, and the last ones run.
-import type { Search } from './state';
-
-export type Saved = { name: string; search: Search };
+// The last searches run, which this browser keeps.
 export type Ran = { query: string; at: number };
 type Store = Pick<Storage, 'getItem' | 'setItem'>;
 
-const SAVED = 'afferent.logs.saved';
 const HISTORY = 'afferent.logs.history';
 const KEPT = 50;
 
@@ -16,24 +12,6 @@ function readList<T>(store: Store, key: string, isGood: (item: T) => boolean): T
   } catch {
     return [];
   }
-}
-
-export function readSaved(store: Store): Saved[] {
-  return readList<Saved>(store, SAVED, (s) => typeof s?.name === 'string' && typeof s.search === 'object');
-}
-
-/** A name stands for one search: saving again replaces it. */
-export function save(store: Store, entry: Saved): Saved[] {
-  const list = [...readSaved(store).filter((s) => s.name !== entry.name), entry];
-  list.sort((a, b) => a.name.localeCompare(b.name));
-  store.setItem(SAVED, JSON.stringify(list));
-  return list;
-}
-
-export function forget(store: Store, name: string): Saved[] {
-  const list = readSaved(store).filter((s) => s.name !== name);
-  store.setItem(SAVED, JSON.stringify(list));
-  return list;
 }
 
 export function readHistory(store: Store): Ran[] {

@@ -12,6 +12,7 @@ import { formatAgo } from '../time/format';
 import { Controls } from './Controls';
 import { Dropped } from './Dropped';
 import { countHealth, type Filter, filterDropped, groupPools, type Health, isLate, type TargetSort } from './model';
+import { Shipper } from './Shipper';
 import { TargetTable } from './TargetTable';
 import './targets.css';
 
@@ -110,6 +111,7 @@ export function TargetsPage() {
         targets={filterDropped(answer.droppedTargets, filter)}
         total={Object.values(answer.droppedTargetCounts ?? {}).reduce((a, b) => a + b, 0)}
       />
+      <Shipper />
     </div>
   );
 }

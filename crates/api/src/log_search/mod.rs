@@ -5,6 +5,7 @@ mod export;
 mod fields;
 mod histogram;
 mod lines;
+pub(crate) mod saved;
 
 use std::sync::Arc;
 

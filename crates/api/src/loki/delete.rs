@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::answer::{Answer, LokiError};
 use super::times;
+use crate::files;
 use crate::log_state::{LogTenant, Logs};
 use crate::params::Params;
 
@@ -63,9 +64,8 @@ impl Deletions {
         }
         kept.push(Kept { tenant: tenant.to_string(), request });
         let text = serde_json::to_vec(&*kept).unwrap_or_default();
-        let beside = self.file.with_extension("tmp");
         // The list is for people; the deletion itself is in the store's catalogue.
-        if let Err(error) = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &self.file)) {
+        if let Err(error) = files::replace(&self.file, &text) {
             warn!(%error, file = %self.file.display(), "the list of deletions cannot be written");
         }
     }

@@ -79,6 +79,7 @@ const SORT_DIR: Parameter = may("sort_dir", Kind::OneOf(&["asc", "dsc"]), "With 
 const SCORE: Parameter = may("include_score", Kind::Flag, "Say how well each name fits.");
 const BATCH: Parameter = may("batch_size", Kind::Number, "Names in a line of the answer. Default: 100.");
 const ID: Parameter = must("id", Kind::Text, "A query, as the list names it.");
+const SEARCH_NAME: Parameter = must("name", Kind::Text, "What people call it, at most 200 characters.");
 const FINGERPRINT: Parameter = must("fingerprint", Kind::Text, "Sixteen digits, as the list of alerts names it.");
 const DEAD_LETTER: Parameter = must("id", Kind::Text, "A dead letter, as the list names it.");
 const VERSION: Parameter = may("openapi_version", Kind::OneOf(&["3.1", "3.2"]), "Default: 3.1.");
@@ -370,6 +371,9 @@ pub(super) const OURS: &[Endpoint] = &[
             may("after", Kind::Number, "Lines after it. Default: 10."),
         ],
     ),
+    json("GET", "/logs/searches", "Searches that people keep", &[]),
+    json("PUT", "/logs/searches/{name}", "Keep one: {\"search\": {...}}", &[SEARCH_NAME]),
+    json("DELETE", "/logs/searches/{name}", "Forget one", &[SEARCH_NAME]),
     json("GET", "/status/shipper", "Files, containers and receivers that log lines are read from", &[]),
     json(
         "GET",

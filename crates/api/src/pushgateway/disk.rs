@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use tracing::{error, warn};
 
 use super::group::{Families, Family, GroupKey, Series};
+use crate::files;
 
 /// Version of the format.
 const VERSION: u32 = 1;
@@ -85,14 +86,9 @@ fn file_of(dir: &Path, key: &GroupKey) -> PathBuf {
 pub(super) fn save(dir: &Path, key: &GroupKey, families: &Families) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let path = file_of(dir, key);
-    let temporary = path.with_extension("tmp");
-    let mut file = File::create(&temporary)?;
     let group = serde_json::to_string(&stored(key, families)).map_err(io::Error::other)?;
     let crc = crc32fast::hash(group.as_bytes());
-    file.write_all(format!("{HEAD}{crc:08x}{BODY}{group}{TAIL}").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, &path)?;
-    File::open(dir)?.sync_all()
+    files::replace(&path, format!("{HEAD}{crc:08x}{BODY}{group}{TAIL}").as_bytes())
 }
 
 /// Removes the file of a group.

@@ -165,3 +165,35 @@ async fn what_is_wrong_is_said() {
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     assert!(refused.text().contains("takes no kql stage"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_are_kept_by_name() {
+    let app = LokiApp::new("auth_enabled: true", NOW);
+    let send = async |method: &str, name: &str, tenant: &str, body: Value| {
+        let path = format!("{AT}/searches{name}");
+        let asked = request(method, &path).header("X-Scope-OrgID", tenant).header("content-type", "application/json");
+        app.send(asked.body(Body::from(body.to_string())).unwrap()).await
+    };
+    let search = |q: &str| json!({"search": {"q": q, "wrap": "1"}});
+    assert_eq!(send("PUT", "/Resets", "a", search("reset")).await.status, StatusCode::OK);
+    assert_eq!(send("PUT", "/A%2Fb%20c", "a", search("old")).await.status, StatusCode::OK);
+    let list = send("PUT", "/A%2Fb%20c", "a", search("new")).await.json();
+    let kept = |name: &str, q: &str| json!({"name": name, "search": {"q": q, "wrap": "1"}, "savedAt": NOW * 1000});
+    assert_eq!(list["data"], json!([kept("A/b c", "new"), kept("Resets", "reset")]));
+    assert_eq!(send("GET", "", "a", json!(null)).await.json(), list);
+    assert_eq!(send("GET", "", "b", json!(null)).await.json()["data"], json!([]));
+    let gone = send("DELETE", "/Resets", "b", json!(null)).await;
+    assert_eq!((gone.status, gone.json()["errorType"].clone()), (StatusCode::NOT_FOUND, json!("not_found")));
+    assert_eq!(send("DELETE", "/Resets", "a", json!(null)).await.json()["data"], json!([kept("A/b c", "new")]));
+    for (name, body) in [
+        ("/x", json!({"search": "text"})),
+        ("/x", json!({"serach": {}})),
+        ("/%20", search("q")),
+        ("/a%0Ab", search("q")),
+        ("/x", search(&"y".repeat(20_000))),
+    ] {
+        let answer = send("PUT", name, "a", body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{name}");
+        assert_eq!(answer.json()["errorType"], "bad_data");
+    }
+}
