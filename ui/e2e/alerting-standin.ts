@@ -89,7 +89,15 @@ export type Done = {
   acked: Json[];
   asked: URL[];
 };
-type World = { silences: Json[]; dead: Json[]; acks: Map<string, Json>; done: Done; empty: boolean; now: number };
+type World = {
+  silences: Json[];
+  dead: Json[];
+  acks: Map<string, Json>;
+  done: Done;
+  empty: boolean;
+  now: number;
+  happened: Json[];
+};
 
 const success = (data: unknown) => ({ json: { status: 'success', data } });
 const refused = (error: string) => ({ status: 400, json: { status: 'error', errorType: 'bad_data', error } });
@@ -193,7 +201,7 @@ function history(world: World, url: URL) {
     (!asked.get('silence') || event.silence === asked.get('silence')) &&
     (!asked.get('receiver') || String(event.receiver ?? '').split('/')[0] === asked.get('receiver')) &&
     filters.every(([, name = '', value]) => (event.labels as Labels | undefined)?.[name] === value);
-  const all = world.empty ? [] : madeHistory(world.now).filter(fit);
+  const all = world.empty ? [] : [...world.happened, ...madeHistory(world.now)].filter(fit);
   const start = Number(asked.get('cursor') ?? 0);
   const limit = Number(asked.get('limit') ?? 1000);
   const events = all.slice(start, start + limit);
@@ -293,9 +301,20 @@ function explain(world: World, fingerprint: string) {
 
 function acknowledge(world: World, request: Request, path: string) {
   const id = path.split('/')[1] ?? '';
-  if (request.method() === 'DELETE') world.acks.delete(id);
-  else {
+  const labels = FIRING.find((alert) => alert.fingerprint === id)?.labels;
+  if (request.method() === 'DELETE') {
+    world.acks.delete(id);
+    world.happened.unshift({ at: Date.now(), kind: 'unacknowledged', alert: id, labels });
+  } else {
     const posted = request.postDataJSON() as Json;
+    world.happened.unshift({
+      at: Date.now(),
+      kind: 'acknowledged',
+      alert: id,
+      labels,
+      by: posted.by,
+      text: posted.comment,
+    });
     world.done.acked.push({ id, ...posted });
     world.acks.set(id, { assignee: '', comment: '', ...posted, at: Date.now() });
   }
@@ -327,6 +346,7 @@ export async function standInAlerting(page: Page, empty = false): Promise<Done> 
     done,
     empty,
     now: Date.now(),
+    happened: [],
   };
   await page.route('**/api/afferent/v1/alerting/**', async (route: Route) => {
     const url = new URL(route.request().url());

@@ -1,6 +1,8 @@
 // Alerts and rules: what fires, how bad, since when and why. The pages alone: a stand-in answers for the server.
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { ALIEN, DISK_2 } from './alerting-made';
+import { standInAlerting } from './alerting-standin';
 import { chart, expect, hasInk, parameter, test } from './page';
 import { DISK, ERRORS, LATENCY, standInRules } from './rules-standin';
 
@@ -136,6 +138,93 @@ test.describe('alerts', () => {
   });
 });
 
+test.describe('what is done about alerts', () => {
+  const row = (page: Page, text: string) => page.locator('.alert', { hasText: text });
+
+  test('who is told, what is silenced, and what others have sent, stand beside them', async ({ page }) => {
+    await standInRules(page);
+    await standInAlerting(page);
+    await page.goto('/alerts');
+    await expect(row(page, 'checkout is slow').getByRole('link', { name: 'Silenced' })).toBeVisible();
+    await expect(row(page, 'Disk of db-1:9100')).toContainText('→ critical, storage');
+    const foreign = group(page, 'BackupMissing');
+    await expect(foreign).toContainText('No backup since yesterday');
+    await expect(foreign).toContainText('Sent by another system');
+    await expect(page.locator('.nav-count')).toContainText('6 firing');
+    await expect(foreign.getByRole('link', { name: 'Open its source' })).toHaveAttribute(
+      'href',
+      'http://backup.example.org/',
+    );
+    await page.getByRole('combobox', { name: 'Handled' }).selectOption('quiet');
+    await expect(page.locator('.alerts > .alert-group .alert')).toHaveCount(1);
+    expect(parameter(page, 'handled')).toBe('quiet');
+    await row(page, 'checkout is slow').getByRole('link', { name: 'Silenced' }).click();
+    await expect(page.locator('.silence')).toContainText('the fix is on its way');
+  });
+
+  test('two presses and a reason silence an alert, or all of a group', async ({ page }) => {
+    await standInRules(page);
+    const done = await standInAlerting(page);
+    await page.addInitScript(() => localStorage.setItem('afferent.name', 'ann'));
+    await page.goto('/alerts');
+    await row(page, 'Disk of db-1:9100').getByRole('link', { name: 'Silence DiskFull' }).click();
+    await expect(page.getByRole('textbox', { name: 'Why' })).toBeFocused();
+    await page.keyboard.type('growing the volume');
+    await page.getByRole('button', { name: 'Silence one alert' }).click();
+    await expect(page.locator('.silence[data-fresh="true"]')).toContainText('instance="db-1:9100"');
+    expect(done.saved[0]).toMatchObject({ createdBy: 'ann', comment: 'growing the volume' });
+    await page.goto('/alerts');
+    await expect(row(page, 'Disk of db-1:9100').getByRole('link', { name: 'Silenced' })).toBeVisible();
+    await group(page, 'DiskFull').getByRole('link', { name: 'Silence all of DiskFull' }).click();
+    await expect(page.getByRole('button', { name: 'Silence 2 alerts' })).toBeVisible();
+  });
+
+  test('an alert is acknowledged, and that is taken back', async ({ page }) => {
+    await standInRules(page);
+    const done = await standInAlerting(page);
+    await page.goto('/alerts');
+    const second = row(page, 'Disk of db-2:9100');
+    await expect(row(page, 'Disk of db-1:9100')).toContainText('Acknowledged by ann');
+    await second.getByRole('button', { name: 'Acknowledge' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Acknowledge' });
+    await dialog.getByRole('button', { name: 'Acknowledge it' }).click();
+    await expect(dialog.getByRole('alert')).toHaveText('Say who you are');
+    await dialog.getByRole('textbox', { name: 'Your name' }).fill('bob');
+    await dialog.getByRole('textbox', { name: 'Comment' }).fill('looking');
+    await page.keyboard.press('Enter');
+    await expect(second).toContainText('Acknowledged by bob');
+    await expect(second).toContainText('looking');
+    expect(done.acked).toEqual([{ id: DISK_2, by: 'bob', assignee: '', comment: 'looking' }]);
+    await second.getByRole('button', { name: 'Take back' }).click();
+    await expect(second.getByRole('button', { name: 'Acknowledge' })).toBeVisible();
+  });
+
+  test('unfolded: its timeline, who is told and why, and what happened', async ({ page }) => {
+    await standInRules(page);
+    await standInAlerting(page);
+    await page.goto('/alerts');
+    const first = row(page, 'Disk of db-1:9100');
+    await first.getByRole('button', { name: 'Details' }).click();
+    await expect(first.getByRole('figure', { name: 'Timeline' })).toContainText('Fired 2 times');
+    await expect(first.locator('.strip-firing')).toHaveCount(2);
+    const told = first.getByRole('list', { name: 'Who is told' });
+    await expect(told).toContainText('critical/slack[0]: told 12m');
+    await expect(told).toContainText('nothing has changed');
+    await expect(first.getByRole('list', { name: 'Latest events' })).toContainText('invalid_token');
+    await page.reload();
+    await first.getByRole('link', { name: 'All 9 events' }).click();
+    await expect(page.locator('.event')).toHaveCount(9);
+  });
+
+  test('without an answer from the dispatcher the alerts are still there', async ({ page }) => {
+    await standInRules(page);
+    await page.route(/\/api\/v2\/alerts/, (route) => route.fulfill({ status: 500, json: 'the disk is full' }));
+    await page.goto('/alerts');
+    await expect(page.locator('.note-warning').first()).toContainText('the disk is full');
+    await expect(group(page, 'DiskFull')).toBeVisible();
+  });
+});
+
 test.describe('rules', () => {
   test('stand by file and group, what is wrong first, with the pace of each group', async ({ page }) => {
     await standInRules(page);
@@ -231,6 +320,7 @@ test.describe('rules', () => {
 
 const VIEWS: [string, string, string][] = [
   ['alerts', '/alerts?show=pending,inactive', 'figure.chart'],
+  ['alerts-handled', `/alerts?detail=sent.${ALIEN}`, '.alert-strip'],
   ['alerts-filtered', '/alerts?match={team="web"}&by=team', '.alert-pill'],
   ['rules', '/rules', '.rule'],
 ];
@@ -239,6 +329,7 @@ for (const scheme of ['light', 'dark'] as const) {
   for (const [name, url, ready] of VIEWS) {
     test(`${name} has no serious accessibility finding in ${scheme}`, async ({ page }) => {
       await standInRules(page);
+      if (name === 'alerts-handled') await standInAlerting(page);
       await page.emulateMedia({ colorScheme: scheme });
       await page.goto(url);
       await expect(page.locator(ready).first()).toBeVisible();
@@ -255,6 +346,7 @@ test.describe('on a phone', () => {
   for (const [name, url, ready] of VIEWS) {
     test(`${name} fits the width`, async ({ page }, info) => {
       await standInRules(page);
+      if (name === 'alerts-handled') await standInAlerting(page);
       await page.goto(url);
       await expect(page.locator(ready).first()).toBeVisible();
       if (name === 'rules') await page.getByRole('link', { name: 'DiskFull', exact: true }).click();

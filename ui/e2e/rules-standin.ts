@@ -232,6 +232,9 @@ export async function standInRules(page: Page, groups = { metrics: METRICS, logs
   await page.route(path('', 'alerts'), (route) => route.fulfill(alertsOf(groups.metrics)));
   await page.route(path('/prometheus', 'rules'), (route) => route.fulfill(rulesOf(groups.logs)));
   await page.route(path('/prometheus', 'alerts'), (route) => route.fulfill(alertsOf(groups.logs)));
+  // Nothing is known of silences and acknowledgements, and nobody else has sent anything; another stand-in may say more.
+  await page.route(/\/api\/v2\/alerts(\?|$)/, (route) => route.fulfill({ json: [] }));
+  await page.route('**/alerting/history?*', (route) => route.fulfill(success({ events: [], next: null })));
   const draw = async (route: Route) => {
     const form = new URLSearchParams(route.request().postData() ?? '');
     asked.drawn.push(form.get('query') ?? '');

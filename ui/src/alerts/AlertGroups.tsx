@@ -5,11 +5,14 @@ import type { Labels } from '../api/prometheus';
 import { Code } from '../editor/Code';
 import { Severity } from '../parts/Severity';
 import { When } from '../parts/When';
+import { exactly } from '../silences/matchers';
+import { silenceSearch } from '../silences/state';
 import { formatDuration } from '../time/format';
 import { AlertRow, LabelPills } from './AlertRow';
 import type { SetSearch } from './AlertsPage';
 import type { LabelFilter } from './filters';
-import { type AlertGroup, blockKey, type RuleAlerts } from './model';
+import { type Alert, type AlertGroup, blockKey, type RuleAlerts, safeLink } from './model';
+import { isForeign } from './sent';
 import { LEVEL_WORD } from './severity';
 
 const RuleGraph = lazy(() => import('./RuleGraph'));
@@ -21,7 +24,10 @@ export type Listed = {
   by: string;
   now: number;
   open: string;
+  /** The alert that is unfolded. */
+  detail: string;
   set: SetSearch;
+  done: () => void;
   filterBy: (label: LabelFilter) => void;
 };
 
@@ -51,6 +57,19 @@ function Group(props: Listed & { group: AlertGroup }) {
           {group.count === 1 ? 'since' : 'first'} <When at={group.since} now={props.now} never="an unknown time" />
         </span>
         <LabelPills labels={besides(group.common, by)} filterBy={props.filterBy} />
+        {group.count > 1 && Object.keys(group.common).length > 0 && (
+          <>
+            <span className="spread" />
+            <Link
+              className="button small"
+              to="/silences"
+              search={silenceSearch(exactly(group.common))}
+              aria-label={`Silence all of ${title}`}
+            >
+              Silence all {group.count}
+            </Link>
+          </>
+        )}
       </div>
       {group.rules.map((rule) => (
         <Block key={rule.from.key} {...props} rule={rule} />
@@ -80,6 +99,9 @@ function Block(props: Listed & { group: AlertGroup; rule: RuleAlerts }) {
               labels={Object.fromEntries(own)}
               now={props.now}
               filterBy={props.filterBy}
+              open={props.detail === alert.key}
+              toggle={() => set({ detail: props.detail === alert.key ? undefined : alert.key })}
+              done={props.done}
             />
           );
         })}
@@ -94,27 +116,46 @@ function Block(props: Listed & { group: AlertGroup; rule: RuleAlerts }) {
           </button>
         </div>
       )}
-      <div className="alert-rule">
-        <button
-          type="button"
-          className="button small"
-          aria-expanded={open}
-          onClick={() => set({ open: open ? '' : key })}
-        >
-          {open ? 'Hide graph' : 'Graph'}
-        </button>
-        <Link className="alert-rule-name" to="/rules" search={{ open: from.key }} title={`Group ${from.group.name}`}>
-          {by === 'alertname' ? 'Rule' : rule.name}
-        </Link>
-        <span className="alert-expression">
-          <Code text={rule.query.replace(/\s+/g, ' ')} source={from.source} />
-        </span>
-        {rule.duration > 0 && <span className="quiet">for {formatDuration(rule.duration)}</span>}
-      </div>
-      {open && (
+      {isForeign(from) ? (
+        <Foreign alerts={alerts} />
+      ) : (
+        <div className="alert-rule">
+          <button
+            type="button"
+            className="button small"
+            aria-expanded={open}
+            onClick={() => set({ open: open ? '' : key })}
+          >
+            {open ? 'Hide graph' : 'Graph'}
+          </button>
+          <Link className="alert-rule-name" to="/rules" search={{ open: from.key }} title={`Group ${from.group.name}`}>
+            {by === 'alertname' ? 'Rule' : rule.name}
+          </Link>
+          <span className="alert-expression">
+            <Code text={rule.query.replace(/\s+/g, ' ')} source={from.source} />
+          </span>
+          {rule.duration > 0 && <span className="quiet">for {formatDuration(rule.duration)}</span>}
+        </div>
+      )}
+      {open && !isForeign(from) && (
         <Suspense fallback={<div className="alert-graph" />}>
           <RuleGraph block={block} level={group.level} />
         </Suspense>
+      )}
+    </div>
+  );
+}
+
+/** No rule here has made them, so there is no graph; the sender may have one. */
+function Foreign(props: { alerts: readonly Alert[] }) {
+  const link = safeLink(props.alerts.find((alert) => alert.sent?.generatorURL)?.sent?.generatorURL);
+  return (
+    <div className="alert-rule">
+      <span className="quiet">Sent by another system</span>
+      {link && (
+        <a href={link} target="_blank" rel="noreferrer" title={link}>
+          Open its source
+        </a>
       )}
     </div>
   );

@@ -1,4 +1,5 @@
 // One alert: how bad, since when, at which value, what it says, and which labels it has.
+import { Link } from '@tanstack/react-router';
 import type { Labels } from '../api/prometheus';
 import { parseValue } from '../api/prometheus';
 import { type AlertingRule, whenMs } from '../api/rules';
@@ -7,8 +8,10 @@ import { When } from '../parts/When';
 import { formatDuration } from '../time/format';
 import { formatExact, formatValue } from '../units/format';
 import { inferUnit } from '../units/infer';
+import { Acts, Detail } from './Acts';
 import type { LabelFilter } from './filters';
 import { type Alert, readAnnotations, safeLink } from './model';
+import { isForeign } from './sent';
 import { levelWord } from './severity';
 import { splitThreshold } from './threshold';
 
@@ -19,6 +22,9 @@ type Props = {
   labels: Labels;
   now: number;
   filterBy: (label: LabelFilter) => void;
+  open: boolean;
+  toggle: () => void;
+  done: () => void;
 };
 
 export function AlertRow(props: Props) {
@@ -37,9 +43,13 @@ export function AlertRow(props: Props) {
           <span className="quiet"> {firesIn(alert.since + rule.duration * 1000 - now)}</span>
         )}
       </span>
-      <span className="alert-value" title={`Value ${formatExact(value)}`}>
-        {formatValue(value, unit)}
-      </span>
+      {isForeign(alert.from) ? (
+        <span className="alert-value" />
+      ) : (
+        <span className="alert-value" title={`Value ${formatExact(value)}`}>
+          {formatValue(value, unit)}
+        </span>
+      )}
       <div className="alert-body">
         {told.summary && <p className="alert-summary">{told.summary}</p>}
         {told.description && <p className="alert-description">{told.description}</p>}
@@ -64,9 +74,42 @@ export function AlertRow(props: Props) {
             ))}
           </ul>
         )}
+        <Marks alert={alert} now={now} />
         <LabelPills labels={props.labels} filterBy={props.filterBy} />
       </div>
+      <Acts alert={alert} open={props.open} toggle={props.toggle} done={props.done} />
+      {props.open && alert.sent && <Detail alert={alert} now={now} />}
     </li>
+  );
+}
+
+/** What keeps it quiet, who has seen it, who is told. */
+function Marks(props: { alert: Alert; now: number }) {
+  const { sent, ack } = props.alert;
+  if (!sent) return null;
+  const { silencedBy, inhibitedBy, mutedBy } = sent.status;
+  const receivers = sent.receivers.map((receiver) => receiver.name);
+  return (
+    <p className="alert-marks">
+      {silencedBy.map((id) => (
+        <Link key={id} className="alert-mark" to="/silences" search={{ q: id, open: id }}>
+          Silenced
+        </Link>
+      ))}
+      {inhibitedBy.length > 0 && (
+        <Link className="alert-mark" to="/history" search={{ alert: inhibitedBy[0] ?? '', from: 'now-7d', to: 'now' }}>
+          Inhibited by another alert
+        </Link>
+      )}
+      {mutedBy.length > 0 && <span className="alert-mark">Quiet: {mutedBy.join(', ')}</span>}
+      {ack && (
+        <span className="alert-mark">
+          Acknowledged by {ack.by} <When at={ack.at} now={props.now} />
+          {ack.text && `: ${ack.text}`}
+        </span>
+      )}
+      {receivers.length > 0 && <span className="quiet">{`→ ${[...new Set(receivers)].join(', ')}`}</span>}
+    </p>
   );
 }
 

@@ -3,6 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useMemo, useRef } from 'react';
 import { Severity } from '../parts/Severity';
 import { Empty, Note, Progress } from '../parts/States';
+import { useLive } from '../parts/useLive';
 import { useNow } from '../parts/useNow';
 import type { Search } from '../router-search';
 import { NoRules, Trouble, Unreachable } from '../rules/notes';
@@ -13,6 +14,7 @@ import { Controls, FilterPills } from './Controls';
 import { Fold, Quiet } from './Folds';
 import { addFilter, type LabelFilter, writeFilters } from './filters';
 import { alertsOf, blockKey, filterAlerts, groupAlerts, inactiveRules, labelNames, ofLevels, ofState } from './model';
+import { fetchSent, isForeign, joinSent, ofHandled } from './sent';
 import { NO_FILTER, readAlerts } from './state';
 import './alerts.css';
 
@@ -22,6 +24,7 @@ export function AlertsPage() {
   const search = useSearch({ strict: false }) as Search;
   const navigate = useNavigate();
   const rules = useRules();
+  const sent = useLive(['sent'], fetchSent, 2);
   const now = useNow();
   const state = useMemo(() => readAlerts(search), [search]);
   const { filter, by } = state;
@@ -29,8 +32,12 @@ export function AlertsPage() {
     void navigate({ to: '/alerts', search: (old: Search) => ({ ...old, ...values }), replace: true } as never);
   };
   const { entries } = rules;
-  const all = useMemo(() => (entries ? alertsOf(entries) : []), [entries]);
-  const fitting = useMemo(() => filterAlerts(all, filter), [all, filter]);
+  const all = useMemo(() => {
+    const own = entries ? alertsOf(entries) : [];
+    if (!sent.data) return own;
+    return joinSent(own, sent.data, new Set((entries ?? []).map(({ rule }) => rule.query)));
+  }, [entries, sent.data]);
+  const fitting = useMemo(() => ofHandled(filterAlerts(all, filter), state.handled), [all, filter, state.handled]);
   const firing = useMemo(() => ofState(fitting, 'firing'), [fitting]);
   const groups = useMemo(() => groupAlerts(ofLevels(firing, filter.levels), by), [firing, filter.levels, by]);
   const pending = useMemo(
@@ -39,11 +46,11 @@ export function AlertsPage() {
   );
   const quiet = useMemo(() => (entries ? inactiveRules(entries, filter) : []), [entries, filter]);
 
-  // The first graph opens by itself, and stays where it is when something worse comes above it.
+  // The first graph opens by itself once all rules are known, and stays where it is when something worse comes above it.
   const first = useRef<string | undefined>(undefined);
-  const [worst] = groups;
+  const worst = groups.find((group) => group.rules[0] && !isForeign(group.rules[0].from));
   const [rule] = worst?.rules ?? [];
-  if (worst && rule) first.current ??= blockKey(by, worst, rule);
+  if (!rules.loading && worst && rule) first.current ??= blockKey(by, worst, rule);
   const open = state.open ?? first.current ?? '';
 
   if (!entries) {
@@ -58,16 +65,36 @@ export function AlertsPage() {
   const watching = entries.filter((entry) => entry.rule.type === 'alerting');
   const blind = watching.filter((entry) => entry.rule.health === 'err').length;
   const filterBy = (label: LabelFilter) => set({ match: writeFilters(addFilter(filter.labels, label)) });
-  const listed = { by, now, open, set, filterBy };
+  const listed = { by, now, open, detail: state.detail, set, filterBy, done: sent.retry };
   const pendingCount = pending.reduce((sum, group) => sum + group.count, 0);
   const nothingFires = ofState(all, 'firing').length === 0;
   return (
     <div className="alerts">
-      {watching.length > 0 && (
-        <Controls alerts={firing} filter={filter} by={by} names={labelNames(all, by)} set={set} />
+      {(watching.length > 0 || all.length > 0) && (
+        <Controls
+          alerts={firing}
+          filter={filter}
+          by={by}
+          names={labelNames(all, by)}
+          handled={state.handled}
+          set={set}
+        />
       )}
       <FilterPills filters={filter.labels} set={set} />
       <Trouble rules={rules} now={now} />
+      {sent.error && (
+        <Note
+          level="warning"
+          word="Partial"
+          action={
+            <button type="button" className="button small" onClick={sent.retry}>
+              Retry
+            </button>
+          }
+        >
+          What is silenced and acknowledged, and what others have sent, could not be read ({sent.error.message}).
+        </Note>
+      )}
       {blind > 0 && (
         <Note
           level="warning"
@@ -82,7 +109,7 @@ export function AlertsPage() {
           {blind === 1 ? 'it watches' : 'they watch'} for is not noticed.
         </Note>
       )}
-      {watching.length === 0 && rules.missing.length === 0 && (
+      {watching.length === 0 && rules.missing.length === 0 && all.length === 0 && (
         <NoRules title="No alerting rules yet">
           What fires would be listed here, the worst first, with its graph and its runbook.
         </NoRules>

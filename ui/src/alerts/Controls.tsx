@@ -5,6 +5,7 @@ import { zoneName } from '../time/format';
 import type { SetSearch } from './AlertsPage';
 import { filterText, type LabelFilter, removeFilter, writeFilters } from './filters';
 import { type Alert, countLevels, type Filter } from './model';
+import { HANDLED, type Handled } from './sent';
 import { LEVEL_WORD, LEVELS } from './severity';
 import { toggleLevel } from './state';
 
@@ -14,6 +15,7 @@ type Props = {
   filter: Filter;
   by: string;
   names: readonly string[];
+  handled: Handled;
   set: SetSearch;
 };
 
@@ -54,6 +56,18 @@ export function Controls(props: Props) {
           </button>
         ))}
       </fieldset>
+      <select
+        className="select"
+        aria-label="Handled"
+        value={props.handled}
+        onChange={(event) => set({ handled: event.target.value || undefined })}
+      >
+        {HANDLED.map(([handled, word]) => (
+          <option key={handled} value={handled}>
+            {word}
+          </option>
+        ))}
+      </select>
       <label className="alerts-by">
         Group by{' '}
         <select

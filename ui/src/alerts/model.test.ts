@@ -182,6 +182,8 @@ it('reads the state of the page from any address', () => {
     by: 'alertname',
     open: undefined,
     show: [],
+    handled: '',
+    detail: '',
   });
   const state = readAlerts({ severity: 'warning,nonsense', by: 'job', open: '', show: 'inactive,x', match: '{a="b"}' });
   expect(state.filter.levels).toEqual(['warning']);

@@ -1,4 +1,5 @@
 // Alerts as the page lists them: by a label, the worst group first, then the newest; and what their annotations hold.
+import type { SentAlert } from '../api/alerting';
 import type { Labels } from '../api/prometheus';
 import { type ActiveAlert, type AlertingRule, type AlertState, whenMs } from '../api/rules';
 import type { Level } from '../parts/Severity';
@@ -6,6 +7,7 @@ import { matchesText } from '../parts/words';
 import type { Entry } from '../rules/model';
 import { formatLabels, hashText } from '../series/labels';
 import { fits, type LabelFilter } from './filters';
+import type { Ack } from './sent';
 import { levelOf, rankOf, worst } from './severity';
 
 export type Filter = { text: string; levels: Level[]; labels: LabelFilter[] };
@@ -16,6 +18,9 @@ export type Alert = {
   since: number | null;
   active: ActiveAlert;
   from: Entry;
+  /** As the dispatcher has it; null before it was told, and while nobody knows. */
+  sent: SentAlert | null;
+  ack: Ack | null;
 };
 /** The alerts of one rule within a group. */
 export type RuleAlerts = { from: Entry; rule: AlertingRule; alerts: Alert[] };
@@ -41,6 +46,8 @@ export function alertsOf(entries: readonly Entry[]): Alert[] {
       since: whenMs(active.activeAt),
       active,
       from,
+      sent: null,
+      ack: null,
     }));
   });
 }

@@ -1,7 +1,9 @@
 // How many alerts fire, beside the page's name in the navigation: the count has the colour and shape of the worst.
 import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
+import { foreignOf } from '../alerts/sent';
 import { LEVEL_WORD, levelOf, worst } from '../alerts/severity';
+import { fetchSentAlerts } from '../api/alerting';
 import { fetchAlerts } from '../api/rules';
 import { Severity } from '../parts/Severity';
 import { useTime } from './time';
@@ -9,11 +11,19 @@ import { useTime } from './time';
 /** Milliseconds; a page that refreshes more often takes the count along. */
 const EVERY = 30_000;
 
-/** The two sources; one that fails does not hide what the other says. */
+/** Rules over metrics and over logs, and what others have sent; one that fails does not hide what the others say. */
 async function firing(signal: AbortSignal) {
-  const answers = await Promise.allSettled([fetchAlerts('metrics', signal), fetchAlerts('logs', signal)]);
-  const alerts = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  const levels = alerts.filter((alert) => alert.state === 'firing').map((alert) => levelOf(alert.labels));
+  const rules = [fetchAlerts('metrics', signal), fetchAlerts('logs', signal)];
+  const answers = await Promise.allSettled(rules);
+  const own = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  // Without an answer from the dispatcher only those of others are missing; the page of alerts says so.
+  const sent = await fetchSentAlerts(signal).catch(() => []);
+  const others = foreignOf(
+    own.map((alert) => alert.labels),
+    sent,
+  );
+  const alerts = [...own.filter((alert) => alert.state === 'firing'), ...others];
+  const levels = alerts.map((alert) => levelOf(alert.labels));
   return {
     count: levels.length,
     worst: worst(levels),

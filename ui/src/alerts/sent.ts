@@ -1,0 +1,161 @@
+// What the dispatcher knows of alerts: kept quiet by whom, told to whom, acknowledged; and those that other systems have sent.
+import { fetchHistory, fetchSentAlerts, type HistoryEvent, type SentAlert } from '../api/alerting';
+import { ApiError } from '../api/http';
+import type { Labels } from '../api/prometheus';
+import type { AlertingRule } from '../api/rules';
+import type { Entry } from '../rules/model';
+import { formatLabels } from '../series/labels';
+import type { Alert } from './model';
+import { levelOf } from './severity';
+
+export type Ack = { by: string; at: number; text: string };
+export type Sent = { alerts: SentAlert[]; acks: ReadonlyMap<string, Ack> };
+
+/** Acknowledgements end with their alert; few alerts are older. */
+const LOOK_BACK = 30 * 86_400_000;
+
+/** A server that does not alert has sent nothing. */
+export async function fetchSent(signal: AbortSignal): Promise<Sent> {
+  const start = Date.now() - LOOK_BACK;
+  try {
+    const [alerts, page] = await Promise.all([
+      fetchSentAlerts(signal),
+      fetchHistory({ kind: ['acknowledged', 'unacknowledged'], start, limit: 10_000 }, signal),
+    ]);
+    return { alerts, acks: acksOf(page.events) };
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return { alerts: [], acks: new Map() };
+    throw error;
+  }
+}
+
+/** The last word on each alert; events come newest first. */
+export function acksOf(events: readonly HistoryEvent[]): Map<string, Ack> {
+  const seen = new Set<string>();
+  const acks = new Map<string, Ack>();
+  for (const { alert, kind, at, by = '', text = '' } of events) {
+    if (!alert || seen.has(alert)) continue;
+    seen.add(alert);
+    if (kind === 'acknowledged') acks.set(alert, { by, at, text });
+  }
+  return acks;
+}
+
+const contains = (whole: Labels, part: Labels): boolean =>
+  Object.entries(part).every(([name, value]) => whole[name] === value);
+
+/** Those that none of these alerts has become, which are of the rules here. */
+export function foreignOf(own: readonly Labels[], alerts: readonly SentAlert[]): SentAlert[] {
+  const named = new Map<string, Labels[]>();
+  for (const labels of own) {
+    const name = labels.alertname ?? '';
+    named.set(name, [...(named.get(name) ?? []), labels]);
+  }
+  return alerts.filter(
+    ({ labels }) => !(named.get(labels.alertname ?? '') ?? []).some((part) => contains(labels, part)),
+  );
+}
+
+/** A rule that is no rule: what stands for one where another system has sent the alert. */
+const foreignRule = (name: string): AlertingRule => ({
+  type: 'alerting',
+  name,
+  query: '',
+  state: 'firing',
+  duration: 0,
+  keepFiringFor: 0,
+  annotations: {},
+  alerts: null,
+  health: 'ok',
+  evaluationTime: 0,
+  lastEvaluation: '',
+});
+
+export const isForeign = (entry: Entry): boolean => entry.rule.query === '';
+
+function foreignEntry(name: string): Entry {
+  const group = {
+    name: 'Sent by other systems',
+    file: '',
+    rules: [],
+    interval: 0,
+    limit: 0,
+    evaluationTime: 0,
+    lastEvaluation: '',
+  };
+  return { key: `sent-${name}`, source: 'metrics', group, rule: foreignRule(name) };
+}
+
+/** The expression that a rule's link opens, as Prometheus and we write it. */
+function expressionOf(alert: SentAlert): string | null {
+  try {
+    return new URL(alert.generatorURL ?? '', 'http://localhost').searchParams.get('g0.expr');
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Each alert with what the dispatcher knows of it, and behind them those that no rule here has made. Labels are the same except where
+ * the server adds external ones: then those of the rule are all among those that were sent.
+ */
+export function joinSent(alerts: readonly Alert[], sent: Sent, queries: ReadonlySet<string>): Alert[] {
+  const exact = new Map(sent.alerts.map((known) => [formatLabels(known.labels), known]));
+  const named = new Map<string, SentAlert[]>();
+  for (const known of sent.alerts) {
+    const name = known.labels.alertname ?? '';
+    named.set(name, [...(named.get(name) ?? []), known]);
+  }
+  const taken = new Set<string>();
+  const own = alerts.map((alert): Alert => {
+    const same = exact.get(formatLabels(alert.labels));
+    const near = same ?? (named.get(alert.labels.alertname ?? '') ?? []).find((k) => contains(k.labels, alert.labels));
+    if (!near) return alert;
+    taken.add(near.fingerprint);
+    return { ...alert, sent: near, ack: ackOf(near, sent) };
+  });
+  const entries = new Map<string, Entry>();
+  const foreign = sent.alerts
+    .filter((known) => !taken.has(known.fingerprint) && !queries.has(expressionOf(known) ?? ''))
+    .map((known): Alert => {
+      const name = known.labels.alertname ?? '';
+      const from = entries.get(name) ?? foreignEntry(name);
+      entries.set(name, from);
+      const { labels, annotations, startsAt } = known;
+      return {
+        key: `sent.${known.fingerprint}`,
+        labels,
+        level: levelOf(labels),
+        since: Date.parse(startsAt) || null,
+        active: { labels, annotations, state: 'firing', activeAt: startsAt, value: 'NaN' },
+        from,
+        sent: known,
+        ack: ackOf(known, sent),
+      };
+    });
+  return [...own, ...foreign];
+}
+
+/** One of an earlier time that it fired does not count. */
+function ackOf(known: SentAlert, sent: Sent): Ack | null {
+  const ack = sent.acks.get(known.fingerprint);
+  return ack && ack.at >= Date.parse(known.startsAt) ? ack : null;
+}
+
+export const isQuiet = ({ sent }: Alert): boolean =>
+  sent !== null && sent.status.silencedBy.length + sent.status.inhibitedBy.length + sent.status.mutedBy.length > 0;
+
+export type Handled = '' | 'open' | 'quiet' | 'acknowledged';
+export const HANDLED: readonly [Handled, string][] = [
+  ['', 'Handled or not'],
+  ['open', 'Needs somebody'],
+  ['acknowledged', 'Acknowledged'],
+  ['quiet', 'Kept quiet'],
+];
+
+export const ofHandled = (alerts: readonly Alert[], handled: Handled): Alert[] =>
+  alerts.filter((alert) => {
+    if (handled === 'quiet') return isQuiet(alert);
+    if (handled === 'acknowledged') return alert.ack !== null;
+    return handled === '' || (!isQuiet(alert) && alert.ack === null);
+  });
