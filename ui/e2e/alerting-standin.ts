@@ -240,7 +240,10 @@ function routeTest(labels: Labels) {
 function routing(request: Request, path: string) {
   if (path === 'routes') return success(madeRoutes());
   const posted = request.postDataJSON() as { labels?: Labels; config?: string; days?: number };
-  if (posted.config?.includes('nobody')) return refused('line 5: routes[0]: undefined receiver "nobody" used in route');
+  if (posted.config?.includes('nobody'))
+    return refused(
+      '/etc/afferent/alertmanager-config.yaml:2:13: route.receiver: undefined receiver "nobody" used in route',
+    );
   if (path === 'whatif') return success(madeWhatIf(posted.days ?? 7));
   const test = routeTest(posted.labels ?? {});
   if (!posted.config) return success(test);

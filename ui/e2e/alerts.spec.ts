@@ -216,6 +216,18 @@ test.describe('what is done about alerts', () => {
     await expect(page.locator('.event')).toHaveCount(9);
   });
 
+  test('search finds an alert that fires', async ({ page }) => {
+    await standInRules(page);
+    await standInAlerting(page);
+    await page.goto('/targets');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Targets');
+    await page.keyboard.press('/');
+    await page.getByRole('combobox', { name: 'Search pages, metrics and actions' }).fill('diskfull db-2');
+    await page.getByRole('option', { name: /DiskFull .*db-2:9100/ }).click();
+    await expect(page.locator('.alerts > .alert-group .alert')).toHaveCount(1);
+    await expect(row(page, 'Disk of db-2:9100')).toBeVisible();
+  });
+
   test('without an answer from the dispatcher the alerts are still there', async ({ page }) => {
     await standInRules(page);
     await page.route(/\/api\/v2\/alerts/, (route) => route.fulfill({ status: 500, json: 'the disk is full' }));

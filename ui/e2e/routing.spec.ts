@@ -49,8 +49,11 @@ test('another configuration shows its tree, its errors, and what it would have d
   await expect(config).toHaveValue(/receiver: default/);
   await config.fill('route:\n  receiver: nobody\n');
   await expect(page.locator('.note-critical')).toContainText('undefined receiver "nobody"');
-  await page.getByRole('button', { name: 'Go to line 5' }).click();
+  await page.getByRole('button', { name: 'Line 2' }).click();
   await expect(config).toBeFocused();
+  expect(
+    await config.evaluate((area: HTMLTextAreaElement) => area.value.slice(area.selectionStart, area.selectionEnd)),
+  ).toBe('  receiver: nobody');
   await config.fill('route:\n  receiver: default\n');
   await expect(page.getByRole('heading', { name: 'Routes of the unsaved configuration' })).toBeVisible();
   await expect(page.locator('.route')).toHaveCount(2);

@@ -1,7 +1,8 @@
 // How each integration of a receiver does.
 import { Link } from '@tanstack/react-router';
 import type { Integration } from '../api/alerting';
-import type { Column } from '../parts/columns';
+import { CopyButton } from '../parts/Copy';
+import { type Column, tableCsv } from '../parts/columns';
 import { DataTable } from '../parts/DataTable';
 import { Severity } from '../parts/Severity';
 import { When } from '../parts/When';
@@ -14,6 +15,7 @@ function columnsOf(now: number): Column<Integration>[] {
       id: 'state',
       label: 'State',
       cell: (i) => <Severity {...stateOf(i)} />,
+      csv: (i) => stateOf(i).word,
     },
     {
       id: 'integration',
@@ -24,9 +26,17 @@ function columnsOf(now: number): Column<Integration>[] {
           {i.integration}
         </Link>
       ),
+      csv: (i) => i.integration,
     },
-    { id: 'waiting', label: 'Waiting', number: true, cell: (i) => formatExact(i.waiting) },
-    { id: 'failures', label: 'Failed in a row', number: true, wide: true, cell: (i) => formatExact(i.failures) },
+    { id: 'waiting', label: 'Waiting', number: true, cell: (i) => formatExact(i.waiting), csv: (i) => i.waiting },
+    {
+      id: 'failures',
+      label: 'Failed in a row',
+      number: true,
+      wide: true,
+      cell: (i) => formatExact(i.failures),
+      csv: (i) => i.failures,
+    },
     {
       id: 'next',
       label: 'Next try',
@@ -41,7 +51,13 @@ function columnsOf(now: number): Column<Integration>[] {
           'now'
         ),
     },
-    { id: 'told', label: 'Last told', number: true, cell: (i) => <When at={i.lastTold} now={now} /> },
+    {
+      id: 'told',
+      label: 'Last told',
+      number: true,
+      cell: (i) => <When at={i.lastTold} now={now} />,
+      csv: (i) => (i.lastTold === null ? '' : new Date(i.lastTold).toISOString()),
+    },
     {
       id: 'resolved',
       label: 'Told of ends',
@@ -52,12 +68,17 @@ function columnsOf(now: number): Column<Integration>[] {
 }
 
 export function Integrations(props: { integrations: readonly Integration[]; now: number }) {
+  const columns = columnsOf(props.now);
   return (
     <section className="letters" aria-label="Integrations">
-      <h2>Integrations</h2>
+      <div className="row">
+        <h2>Integrations</h2>
+        <span className="spread" />
+        <CopyButton text={() => tableCsv(props.integrations, columns)} label="Copy CSV" />
+      </div>
       <DataTable
         label="Integrations and their state"
-        columns={columnsOf(props.now)}
+        columns={columns}
         rows={props.integrations}
         rowKey={(integration) => integration.integration}
       />

@@ -3,7 +3,7 @@ import { useMutation } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { whatIf } from '../api/alerting';
 import { Note, Progress } from '../parts/States';
-import { lineOf } from './model';
+import { faultsOf } from './model';
 import { Report } from './Report';
 
 export const DAYS = [1, 7, 30] as const;
@@ -24,10 +24,9 @@ export function WhatIfPart(props: Props) {
   const field = useRef<HTMLTextAreaElement>(null);
   const run = useMutation({ mutationFn: () => whatIf(text, days) });
   const wrong = error ?? run.error;
-  const line = wrong ? lineOf(wrong.message) : null;
-  const goTo = () => {
+  const goTo = (line: number) => {
     const area = field.current;
-    if (!area || line === null) return;
+    if (!area) return;
     const lines = text.split('\n');
     const start = lines.slice(0, line - 1).reduce((sum, row) => sum + row.length + 1, 0);
     area.focus();
@@ -66,18 +65,19 @@ export function WhatIfPart(props: Props) {
         }}
       />
       {wrong && (
-        <Note
-          level="critical"
-          word="Invalid"
-          action={
-            line !== null && (
-              <button type="button" className="button small" onClick={goTo}>
-                Go to line {line}
-              </button>
-            )
-          }
-        >
-          <span className="what-if-error">{wrong.message}</span>
+        <Note level="critical" word="Invalid">
+          <ul className="what-if-faults">
+            {faultsOf(wrong.message).map(({ line, text: said }) => (
+              <li key={`${line} ${said}`}>
+                {line !== null && (
+                  <button type="button" className="button small" onClick={() => goTo(line)}>
+                    Line {line}
+                  </button>
+                )}
+                <span>{said}</span>
+              </li>
+            ))}
+          </ul>
         </Note>
       )}
       <div className="row">

@@ -81,8 +81,15 @@ export function difference(before: number, after: number): string {
   return after > before ? `+${after - before}` : `−${before - after}`;
 }
 
-/** Errors of a configuration name their line: `line 5: ...`. */
-export function lineOf(message: string): number | null {
-  const found = /\bline (\d+)\b/.exec(message);
-  return found ? Number(found[1]) : null;
-}
+/** One thing wrong with a configuration; without a line where the whole of it is meant. */
+export type Fault = { line: number | null; text: string };
+
+/** One line of text for each, as in `/etc/alertmanager-config.yaml:5:3: route.receiver: there is no receiver "x"`. */
+export const faultsOf = (message: string): Fault[] =>
+  message
+    .split('\n')
+    .filter((row) => row.trim() !== '')
+    .map((row) => {
+      const found = /^.*?\.ya?ml:(?:(\d+):)?(?:\d+:)? ?(.*)$/.exec(row);
+      return found ? { line: found[1] ? Number(found[1]) : null, text: found[2] ?? row } : { line: null, text: row };
+    });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RouteNode, WhatIf } from '../api/alerting';
-import { difference, frameOf, grouping, lineOf, NO_PATH, pathOf, readLabels, treeOf } from './model';
+import { difference, faultsOf, frameOf, grouping, NO_PATH, pathOf, readLabels, treeOf } from './model';
 
 const node = (id: number, parent: number | null, more: Partial<RouteNode> = {}): RouteNode => ({
   id,
@@ -72,7 +72,10 @@ describe('what another configuration would have done', () => {
 
   it('is compared, and its errors are found', () => {
     expect([difference(3, 3), difference(3, 5), difference(5, 3)]).toEqual(['as many', '+2', '−2']);
-    expect(lineOf('alertmanager.yml: line 12: undefined receiver')).toBe(12);
-    expect(lineOf('no receivers')).toBeNull();
+    expect(faultsOf('/etc/a.d/am-config.yaml:12:3: route.receiver: no "x:1: y"\n/etc/am.yml: empty\nelse')).toEqual([
+      { line: 12, text: 'route.receiver: no "x:1: y"' },
+      { line: null, text: 'empty' },
+      { line: null, text: 'else' },
+    ]);
   });
 });

@@ -3,11 +3,13 @@ import * as Dialog from '@radix-ui/react-dialog';
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { type KeyboardEvent, useState } from 'react';
+import { fetchSentAlerts } from '../api/alerting';
 import { labelValues } from '../api/prometheus';
 import { fetchRules, type Source } from '../api/rules';
 import { newQuery, readState, writeState } from '../explore/state';
 import type { Search } from '../router-search';
 import { entriesOf } from '../rules/model';
+import { formatLabels } from '../series/labels';
 import { QUICK_RANGES } from '../time/range';
 import type { Action } from './keys';
 import { rank } from './match';
@@ -67,7 +69,7 @@ export default function Palette(props: {
               aria-controls="palette-list"
               aria-activedescendant={items[current] ? `palette-${current}` : undefined}
               aria-label="Search pages, metrics and actions"
-              placeholder="Search pages, rules, metrics and actions"
+              placeholder="Search pages, alerts, rules, metrics and actions"
               value={text}
               spellCheck={false}
               onChange={(event) => {
@@ -119,6 +121,11 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
       return entriesOf({ metrics, logs });
     },
     staleTime: 60_000,
+  });
+  const alerts = useQuery({
+    queryKey: ['palette-alerts'],
+    queryFn: ({ signal }) => fetchSentAlerts(signal).catch(() => []),
+    staleTime: 10_000,
   });
   const pages = PAGES.map(
     (page): Item => ({
@@ -173,6 +180,15 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
       run: () => void navigate({ to: '/rules', search: { open: key } }),
     }),
   );
+  const firing = (alerts.data ?? []).map(({ fingerprint, labels }): Item => {
+    const { alertname = '', severity: _severity, ...others } = labels;
+    return {
+      id: `alert ${fingerprint}`,
+      kind: 'Alert',
+      label: `${alertname} ${formatLabels(others)}`,
+      run: () => void navigate({ to: '/alerts', search: { match: formatLabels(labels) } }),
+    };
+  });
   return [
     ...pages,
     ...parts,
@@ -185,6 +201,7 @@ function useItems(props: { searchFor: (page: Page) => Search; run: (action: Acti
     action('Time zone: browser', () => time.setZone('browser')),
     action('List of keys', () => props.run('keys'), '?'),
     ...ranges,
+    ...firing,
     ...ruled,
     ...metrics,
   ];

@@ -19,18 +19,20 @@ const SHOWN = 8;
 /** The answer for these conditions, or for those before while it is under way. */
 export function usePreview(matchers: readonly Matcher[]) {
   const whole = matchers.filter((m) => m.name.trim() !== '');
-  const text = useDebounced(matchersText(whole));
-  return useQuery({
+  const asked = matchersText(whole);
+  const text = useDebounced(asked);
+  const query = useQuery({
     queryKey: ['silence-preview', text],
     queryFn: ({ signal }) => previewSilence(whole, DAYS, signal),
-    enabled: whole.length > 0 && text === matchersText(whole),
+    enabled: whole.length > 0 && text === asked,
     placeholderData: keepPreviousData,
     staleTime: 10_000,
   });
+  return { ...query, old: query.isPlaceholderData || text !== asked };
 }
 
 export function PreviewPart(props: { preview: ReturnType<typeof usePreview>; empty: boolean; now: number }) {
-  const { data, error, isFetching, isPlaceholderData } = props.preview;
+  const { data, error, isFetching, old } = props.preview;
   return (
     <section className="silence-preview" aria-label="Preview">
       <Progress active={isFetching} />
@@ -43,7 +45,7 @@ export function PreviewPart(props: { preview: ReturnType<typeof usePreview>; emp
         </Note>
       )}
       {!props.empty && data && !error && (
-        <div className={isPlaceholderData ? 'dimmed' : undefined}>
+        <div className={old ? 'dimmed' : undefined}>
           <Body data={data} now={props.now} />
         </div>
       )}
@@ -89,6 +91,7 @@ function Body(props: { data: Preview; now: number }) {
         ))}
       </ul>
       <More count={data.past.length} />
+      {data.truncated && <p className="quiet">There are more than a thousand: narrow the conditions to see all.</p>}
     </>
   );
 }

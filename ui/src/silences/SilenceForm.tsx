@@ -72,7 +72,7 @@ export function SilenceForm(props: Props) {
       setSending(false);
     }
   };
-  const hits = preview.isPlaceholderData ? undefined : preview.data?.now.length;
+  const hits = preview.old ? undefined : preview.data?.now.length;
   const verb = draft.id ? 'Save the silence' : 'Silence';
   const what = draft.id || !hits ? '' : hits === 1 ? ' one alert' : ` ${hits} alerts`;
   return (

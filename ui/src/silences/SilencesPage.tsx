@@ -2,6 +2,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useMemo, useState } from 'react';
 import { fetchSentAlerts, fetchSilences, type Silence, type SilenceState } from '../api/alerting';
+import { CopyButton } from '../parts/Copy';
 import { Failed } from '../parts/Failed';
 import { Empty, Note, Progress, Stale } from '../parts/States';
 import { useLive } from '../parts/useLive';
@@ -9,7 +10,7 @@ import { useNow } from '../parts/useNow';
 import type { Search } from '../router-search';
 import { useTime } from '../shell/time';
 import { formatAgo, zoneName } from '../time/format';
-import { filterSilences, ofState, STATE_WORD, STATES } from './model';
+import { filterSilences, ofState, STATE_WORD, STATES, silencesCsv } from './model';
 import { SilenceForm } from './SilenceForm';
 import { SilenceRow } from './SilenceRow';
 import { NO_DRAFT, readDraft, readStates, writeDraft } from './state';
@@ -77,6 +78,9 @@ export function SilencesPage() {
         {data.length > 0 && <Controls all={fitting} states={states} text={text} set={set} />}
         <span className="spread" />
         <span className="quiet">Times in {zoneName(zone, now)}</span>
+        {data.length > 0 && (
+          <CopyButton text={() => silencesCsv(states.flatMap((state) => ofState(fitting, state)))} label="Copy CSV" />
+        )}
       </div>
       <p className="quiet silences-said" role="status">
         {said}

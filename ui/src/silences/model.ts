@@ -2,6 +2,7 @@
 import type { Matcher, Recurrence, Silence, SilenceLimits, SilencePost, SilenceState } from '../api/alerting';
 import { whenMs } from '../api/rules';
 import { matchesText } from '../parts/words';
+import { csvRows } from '../series/csv';
 import { formatDuration } from '../time/format';
 import { parseTime, type Zone } from '../time/range';
 import { parseDuration } from '../time/step';
@@ -140,4 +141,19 @@ export function describeRecurrence(r: Recurrence): string {
   const workdays = sorted.length === 5 && !r.weekdays.includes('saturday') && !r.weekdays.includes('sunday');
   const days = all ? 'day' : workdays ? 'working day' : weekly;
   return `every ${days}, ${r.start} to ${r.end} ${r.timeZone}`;
+}
+
+export function silencesCsv(silences: readonly Silence[]): string {
+  const rows = silences.map((s) => [
+    s.id,
+    s.status.state,
+    matchersText(s.matchers),
+    s.startsAt,
+    s.endsAt,
+    s.createdBy,
+    s.comment,
+    s.recurrence ? describeRecurrence(s.recurrence) : '',
+    s.matching,
+  ]);
+  return csvRows([['id', 'state', 'matchers', 'starts', 'ends', 'by', 'comment', 'recurrence', 'alerts'], ...rows]);
 }

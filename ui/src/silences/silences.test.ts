@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Matcher, Silence } from '../api/alerting';
 import { anyOf, exactly, matchersText, parseMatchers } from './matchers';
-import { type Draft, describeRecurrence, ofState, postOf, problemsOf, timesOf } from './model';
+import { type Draft, describeRecurrence, ofState, postOf, problemsOf, silencesCsv, timesOf } from './model';
 import { readDraft, readRecurrence, readStates, writeDraft, writeRecurrence } from './state';
 
 const NOW = Date.UTC(2026, 0, 31, 12);
@@ -140,6 +140,11 @@ describe('the address', () => {
     const text = 'tuesday;22:00;02:00;UTC;2026-12-31';
     expect(writeRecurrence(readRecurrence(text) as never)).toBe(text);
     expect(readRecurrence('')).toBeNull();
+  });
+
+  it('is exported', () => {
+    const [, row] = silencesCsv([silence]).split(/\r?\n/);
+    expect(row).toBe('x,active,"{job=""db""}",2026-01-31T12:00:00.250Z,2026-01-31T14:00:00.000Z,ann,patch,,0');
   });
 
   it('orders by what ends first', () => {
