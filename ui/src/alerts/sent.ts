@@ -44,18 +44,6 @@ export function acksOf(events: readonly HistoryEvent[]): Map<string, Ack> {
 const contains = (whole: Labels, part: Labels): boolean =>
   Object.entries(part).every(([name, value]) => whole[name] === value);
 
-/** Those that none of these alerts has become, which are of the rules here. */
-export function foreignOf(own: readonly Labels[], alerts: readonly SentAlert[]): SentAlert[] {
-  const named = new Map<string, Labels[]>();
-  for (const labels of own) {
-    const name = labels.alertname ?? '';
-    named.set(name, [...(named.get(name) ?? []), labels]);
-  }
-  return alerts.filter(
-    ({ labels }) => !(named.get(labels.alertname ?? '') ?? []).some((part) => contains(labels, part)),
-  );
-}
-
 /** A rule that is no rule: what stands for one where another system has sent the alert. */
 const foreignRule = (name: string): AlertingRule => ({
   type: 'alerting',
@@ -95,24 +83,52 @@ function expressionOf(alert: SentAlert): string | null {
   }
 }
 
-/**
- * Each alert with what the dispatcher knows of it, and behind them those that no rule here has made. Labels are the same except where
- * the server adds external ones: then those of the rule are all among those that were sent.
- */
-export function joinSent(alerts: readonly Alert[], sent: Sent, queries: ReadonlySet<string>): Alert[] {
-  const exact = new Map(sent.alerts.map((known) => [formatLabels(known.labels), known]));
+/** Sets of external labels that are remembered: there is one, unless relabelling makes more. */
+const MOST_ADDED = 8;
+
+/** What the server adds to labels, as one pair has shown it. */
+function addedTo(part: Labels, whole: Labels): Labels {
+  return Object.fromEntries(Object.entries(whole).filter(([name]) => part[name] === undefined));
+}
+
+/** Finds an alert of a rule among those that were sent: with the same labels, else with external ones, which are the same for all. */
+function finder(alerts: readonly SentAlert[]): (labels: Labels) => SentAlert | undefined {
+  const exact = new Map(alerts.map((known) => [formatLabels(known.labels), known]));
   const named = new Map<string, SentAlert[]>();
-  for (const known of sent.alerts) {
+  for (const known of alerts) {
     const name = known.labels.alertname ?? '';
-    named.set(name, [...(named.get(name) ?? []), known]);
+    const list = named.get(name);
+    if (list) list.push(known);
+    else named.set(name, [known]);
   }
+  const added: Labels[] = [{}];
+  return (labels) => {
+    for (const more of added) {
+      const found = exact.get(formatLabels({ ...more, ...labels }));
+      if (found) return found;
+    }
+    const found = (named.get(labels.alertname ?? '') ?? []).find((known) => contains(known.labels, labels));
+    if (found && added.length < MOST_ADDED) added.push(addedTo(labels, found.labels));
+    return found;
+  };
+}
+
+/** Those that none of these alerts, which fire by rules here, has become. */
+export function foreignOf(own: readonly Labels[], alerts: readonly SentAlert[]): SentAlert[] {
+  const find = finder(alerts);
+  const taken = new Set(own.map((labels) => find(labels)?.fingerprint));
+  return alerts.filter((alert) => !taken.has(alert.fingerprint));
+}
+
+/** Each alert with what the dispatcher knows of it, and behind them those that no rule here has made. */
+export function joinSent(alerts: readonly Alert[], sent: Sent, queries: ReadonlySet<string>): Alert[] {
+  const find = finder(sent.alerts);
   const taken = new Set<string>();
   const own = alerts.map((alert): Alert => {
-    const same = exact.get(formatLabels(alert.labels));
-    const near = same ?? (named.get(alert.labels.alertname ?? '') ?? []).find((k) => contains(k.labels, alert.labels));
-    if (!near) return alert;
-    taken.add(near.fingerprint);
-    return { ...alert, sent: near, ack: ackOf(near, sent) };
+    const known = alert.active.state === 'firing' ? find(alert.labels) : undefined;
+    if (!known) return alert;
+    taken.add(known.fingerprint);
+    return { ...alert, sent: known, ack: ackOf(known, sent) };
   });
   const entries = new Map<string, Entry>();
   const foreign = sent.alerts

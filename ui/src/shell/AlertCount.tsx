@@ -15,14 +15,15 @@ const EVERY = 30_000;
 async function firing(signal: AbortSignal) {
   const rules = [fetchAlerts('metrics', signal), fetchAlerts('logs', signal)];
   const answers = await Promise.allSettled(rules);
-  const own = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  const all = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  const own = all.filter((alert) => alert.state === 'firing');
   // Without an answer from the dispatcher only those of others are missing; the page of alerts says so.
   const sent = await fetchSentAlerts(signal).catch(() => []);
   const others = foreignOf(
     own.map((alert) => alert.labels),
     sent,
   );
-  const alerts = [...own.filter((alert) => alert.state === 'firing'), ...others];
+  const alerts = [...own, ...others];
   const levels = alerts.map((alert) => levelOf(alert.labels));
   return {
     count: levels.length,
