@@ -5,13 +5,22 @@ use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::logs::v1 as proto;
 use opentelemetry_proto::tonic::resource::v1::Resource as ProtoResource;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::otlp::json::lenient::{Hex, Number, nullable};
 use crate::otlp::json::{AnyValue, KeyValue, Resource, Scope, convert};
 
-/// Decodes a request.
-pub(super) fn decode(bytes: &[u8]) -> Result<ExportLogsServiceRequest, serde_json::Error> {
+/// Decodes a request; records that cannot be read are handed to `malformed`, with their size in bytes.
+pub(super) fn decode(
+    bytes: &[u8],
+    mut malformed: impl FnMut(usize, &str),
+) -> Result<ExportLogsServiceRequest, serde_json::Error> {
     let request: Request = serde_json::from_slice(bytes)?;
+    for record in request.resource_logs.iter().flat_map(|r| &r.scope_logs).flat_map(|s| &s.log_records) {
+        if let Record::Malformed { bytes, reason } = record {
+            malformed(*bytes, reason);
+        }
+    }
     Ok(ExportLogsServiceRequest { resource_logs: convert(request.resource_logs) })
 }
 
@@ -35,7 +44,24 @@ struct ResourceLogs {
 struct ScopeLogs {
     scope: Option<Scope>,
     #[serde(rename = "logRecords", alias = "log_records", deserialize_with = "nullable")]
-    log_records: Vec<LogRecord>,
+    log_records: Vec<Record>,
+}
+
+/// A record by itself: one that is wrong does not cost its neighbours.
+#[derive(Debug)]
+enum Record {
+    Read(Box<LogRecord>),
+    Malformed { bytes: usize, reason: String },
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(from)?.get();
+        Ok(match serde_json::from_str(text) {
+            Ok(record) => Record::Read(record),
+            Err(reason) => Record::Malformed { bytes: text.len(), reason: reason.to_string() },
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -104,8 +130,17 @@ impl From<ScopeLogs> for proto::ScopeLogs {
     fn from(from: ScopeLogs) -> Self {
         proto::ScopeLogs {
             scope: from.scope.map(common::InstrumentationScope::from),
-            log_records: convert(from.log_records),
+            log_records: from.log_records.into_iter().filter_map(Record::read).collect(),
             schema_url: String::new(),
+        }
+    }
+}
+
+impl Record {
+    fn read(self) -> Option<proto::LogRecord> {
+        match self {
+            Record::Read(record) => Some((*record).into()),
+            Record::Malformed { .. } => None,
         }
     }
 }

@@ -155,7 +155,7 @@ async fn take(
     let size = if packing == Packing::None { bytes.len() } else { MAX_BYTES };
     let admitted = intake.requests.work(size, || {
         let bytes = unpack(bytes, packing, &mut reserved)?;
-        let request = decode(&bytes, encoding, &mut reserved, most)?;
+        let request = decode(&bytes, encoding, &mut reserved, most, &mut admission)?;
         translate::admit(&request, &mut admission);
         Ok::<_, MessageFault>(())
     });
@@ -174,6 +174,7 @@ fn decode(
     encoding: Encoding,
     reserved: &mut Reserved<'_>,
     most: u64,
+    admission: &mut Admission<'_>,
 ) -> Result<ExportLogsServiceRequest, MessageFault> {
     let weight = match encoding {
         Encoding::Protobuf => weight::logs(bytes)?,
@@ -185,6 +186,8 @@ fn decode(
     reserved.add(weight as usize)?;
     Ok(match encoding {
         Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes)?,
-        Encoding::Json => json::decode(bytes)?,
+        Encoding::Json => json::decode(bytes, |size, reason| {
+            admission.malformed(size, || format!("a log record cannot be read: {reason}"));
+        })?,
     })
 }

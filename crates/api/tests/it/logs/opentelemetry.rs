@@ -124,12 +124,25 @@ async fn what_is_not_understood() {
     let receiver = Receiver::plain();
     assert_eq!(receiver.post("/v1/logs", &[("content-type", "text/plain")], "x").await.status, 415);
     assert_eq!(receiver.post("/v1/logs", &[PROTOBUF], vec![0xff; 9]).await.status, 400);
-    let answer = receiver
-        .json("/v1/logs", &json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityNumber": "LOUD"}]}]}]}))
-        .await;
+    let answer = receiver.json("/v1/logs", &json!({"resourceLogs": [{"scopeLogs": "none"}]})).await;
     assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (400, &json!(3)));
     let named = json!({"resourceLogs": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]},
         "scopeLogs": [{"logRecords": [{"severityNumber": "SEVERITY_NUMBER_WARN", "timeUnixNano": NOW.to_string(), "body": {"arrayValue": {"values": [{"intValue": "1"}]}}}]}]}]});
     assert_eq!(receiver.json("/v1/logs", &named).await.status, 200);
     assert_eq!(receiver.stored(), [format!("{{service_name=\"s\"}} {NOW} [1] severity_number=13")]);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_does_not_cost_its_neighbours() {
+    let receiver = Receiver::plain();
+    let record = |text: &str| json!({"timeUnixNano": NOW.to_string(), "body": {"stringValue": text}});
+    let records = json!([record("a"), {"severityNumber": "LOUD"}, record("b"), {"timeUnixNano": "soon"}, null]);
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]});
+    let logs = json!({"resource": resource, "scopeLogs": [{"logRecords": records}]});
+    let answer = receiver.json("/v1/logs", &json!({"resourceLogs": [logs]})).await;
+    assert_eq!(answer.status, 200);
+    let partial = &answer.json()["partialSuccess"];
+    assert_eq!(partial["rejectedLogRecords"], "3");
+    assert!(partial["errorMessage"].as_str().unwrap().contains("\"LOUD\" is no severity number"), "{partial}");
+    assert_eq!(receiver.stored().len(), 2);
 }
