@@ -42,7 +42,7 @@ pub(crate) fn check(files: &[PathBuf]) -> anyhow::Result<bool> {
 
 fn prepare(file: &Path) -> Result<(Prepared, Vec<String>), String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let loaded = alert_house::load(Some(file))?;
+    let loaded = alert_house::load(Some(file), MatcherSyntax::default())?;
     let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
     let prepared = Prepared::new(loaded.config, MatcherSyntax::default(), &clock).map_err(|error| error.to_string())?;
     Ok((prepared, warnings))

@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use rules::{Notification, Notify};
 use tracing::{info, warn};
 
+use crate::cli::Feature;
 use crate::settings;
 
 /// Names looked for beside the main configuration, the first that exists wins.
@@ -26,6 +27,17 @@ pub(crate) struct AlertHouse {
     file: Option<PathBuf>,
 }
 
+/// How matchers are read.
+pub(crate) fn syntax(features: &[Feature]) -> MatcherSyntax {
+    if features.contains(&Feature::ClassicMode) {
+        MatcherSyntax::Classic
+    } else if features.contains(&Feature::Utf8StrictMode) {
+        MatcherSyntax::Utf8
+    } else {
+        MatcherSyntax::default()
+    }
+}
+
 /// The file beside the main configuration, if there is one.
 pub(crate) fn find_file(main: &Path) -> Option<PathBuf> {
     let directory = main.parent()?;
@@ -33,9 +45,8 @@ pub(crate) fn find_file(main: &Path) -> Option<PathBuf> {
 }
 
 /// Reads and validates the file; an error names file, line, column and reason.
-pub(crate) fn load(file: Option<&Path>) -> Result<Loaded<AlertingConfigFile>, String> {
+pub(crate) fn load(file: Option<&Path>, syntax: MatcherSyntax) -> Result<Loaded<AlertingConfigFile>, String> {
     let environment = settings::environment(None);
-    let syntax = MatcherSyntax::default();
     let loaded = match file {
         Some(file) => config::load_alertmanager(file, &environment, syntax),
         None => config::load_alertmanager_text(NOBODY, Path::new("(default)"), &environment, syntax),
@@ -44,12 +55,12 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Loaded<AlertingConfigFile>, St
 }
 
 /// Reads everything that the file names; nothing is put to work.
-pub(crate) fn prepare(file: Option<&Path>, clock: &Arc<dyn Clock>) -> Result<Prepared, String> {
-    let loaded = load(file)?;
+pub(crate) fn prepare(file: Option<&Path>, syntax: MatcherSyntax, clock: &Arc<dyn Clock>) -> Result<Prepared, String> {
+    let loaded = load(file, syntax)?;
     for warning in &loaded.warnings {
         warn!(%warning, "configuration of alerts");
     }
-    Prepared::new(loaded.config, MatcherSyntax::default(), clock).map_err(|error| match file {
+    Prepared::new(loaded.config, syntax, clock).map_err(|error| match file {
         Some(file) => format!("{}: {error}", file.display()),
         None => error.to_string(),
     })
@@ -61,15 +72,16 @@ impl AlertHouse {
         data: &Path,
         main: &Path,
         address: SocketAddr,
+        syntax: MatcherSyntax,
         clock: &Arc<dyn Clock>,
     ) -> anyhow::Result<AlertHouse> {
         let file = find_file(main);
-        let prepared = prepare(file.as_deref(), clock)
+        let prepared = prepare(file.as_deref(), syntax, clock)
             .map_err(|reason| anyhow::anyhow!("the configuration of alerts is not usable: {reason}"))?;
         let options = AlertingOptions {
             dir: data.join("alerting"),
             external_url: format!("http://{address}"),
-            syntax: MatcherSyntax::default(),
+            syntax,
             seed: clock.now().ms() as u64 ^ u64::from(std::process::id()) << 40,
             start_delay_ms: 0,
         };
@@ -82,7 +94,8 @@ impl AlertHouse {
 
     /// Reads the file again. Blocks the thread.
     pub(crate) fn read(&self) -> Result<Prepared, String> {
-        prepare(self.file.as_deref(), self.alerting.clock()).inspect_err(|_| self.alerting.reload_failed())
+        prepare(self.file.as_deref(), self.alerting.options().syntax, self.alerting.clock())
+            .inspect_err(|_| self.alerting.reload_failed())
     }
 
     /// Puts another configuration to work.

@@ -111,7 +111,7 @@ pub(crate) struct ServeArgs {
 
     /// Parts of PromQL that change what queries answer, and so are off by default, as in Prometheus; separated by commas:
     /// promql-delayed-name-removal, use-start-timestamps, type-and-unit-labels. Experimental functions and the like are
-    /// always on.
+    /// always on. Of Alertmanager: classic-mode or utf8-strict-mode, how matchers of alerts are read.
     #[arg(long = "enable-feature", value_name = "NAME,...", value_delimiter = ',', value_parser = parse_feature)]
     pub(crate) features: Vec<Feature>,
 
@@ -139,6 +139,10 @@ pub(crate) enum Feature {
     DelayedNameRemoval,
     StartTimestamps,
     TypeAndUnitLabels,
+    /// Matchers and names of labels of alerts as Alertmanager had them before version 0.27.
+    ClassicMode,
+    /// Matchers of alerts in the newer syntax alone.
+    Utf8StrictMode,
     /// A feature of Prometheus that is always on here.
     AlwaysOn(&'static str),
 }
@@ -159,19 +163,27 @@ impl Feature {
         "remote-write-receiver",
     ];
 
-    /// Prometheus' name for it.
+    /// Prometheus' or Alertmanager's name for it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Feature::DelayedNameRemoval => "promql-delayed-name-removal",
             Feature::StartTimestamps => "use-start-timestamps",
             Feature::TypeAndUnitLabels => "type-and-unit-labels",
+            Feature::ClassicMode => "classic-mode",
+            Feature::Utf8StrictMode => "utf8-strict-mode",
             Feature::AlwaysOn(name) => name,
         }
     }
 }
 
 fn parse_feature(name: &str) -> Result<Feature, String> {
-    let off = [Feature::DelayedNameRemoval, Feature::StartTimestamps, Feature::TypeAndUnitLabels];
+    let off = [
+        Feature::DelayedNameRemoval,
+        Feature::StartTimestamps,
+        Feature::TypeAndUnitLabels,
+        Feature::ClassicMode,
+        Feature::Utf8StrictMode,
+    ];
     let known = off.into_iter().chain(Feature::ALWAYS_ON.map(Feature::AlwaysOn));
     known.into_iter().find(|feature| feature.name() == name).ok_or_else(|| {
         let names = off.map(Feature::name).join(", ");

@@ -26,7 +26,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::alert_house::AlertHouse;
+use crate::alert_house::{self, AlertHouse};
 use crate::classic_ports::{self, ClassicPort};
 use crate::cli::{Feature, ServeArgs, Switch};
 use crate::log_house::LogHouse;
@@ -130,7 +130,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let alert_house = {
         let (data, file, clock) = (args.data.clone(), file.clone(), clock.clone());
-        tokio::task::spawn_blocking(move || AlertHouse::open(&data, &file, address, &clock))
+        let syntax = alert_house::syntax(&args.features);
+        tokio::task::spawn_blocking(move || AlertHouse::open(&data, &file, address, syntax, &clock))
     };
     let alert_house = Arc::new(alert_house.await?.context("cannot start alerting")?);
 

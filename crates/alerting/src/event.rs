@@ -6,6 +6,7 @@ use model::{Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::Fingerprint;
+use crate::silence::Silence;
 
 /// Kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +36,10 @@ pub enum EventKind {
     SilenceUpdated,
     /// A silence was ended by hand.
     SilenceExpired,
+    /// A recurring silence stands for its next window.
+    SilenceRecurred,
+    /// A silence ends soon.
+    SilenceExpiring,
     /// Someone has seen an alert.
     Acknowledged,
     /// Someone took that back.
@@ -73,6 +78,9 @@ pub struct Event {
     /// The silence.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub silence: String,
+    /// The silence as it is since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_as: Option<Box<Silence>>,
     /// Who did it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub by: String,
@@ -100,6 +108,7 @@ impl Event {
             receiver: String::new(),
             alerts: Vec::new(),
             silence: String::new(),
+            silence_as: None,
             by: String::new(),
             text: String::new(),
             attempt: 0,

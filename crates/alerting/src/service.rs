@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use blocks::disk::{Disk, RealDisk};
-use blocks::wal::Commit;
 use config::{AlertingConfigFile, MatcherSyntax};
 use model::{Clock, Timestamp};
 use parking_lot::{Mutex, RwLock};
@@ -21,8 +20,8 @@ use tracing::{error, info, warn};
 
 use crate::engine::{Delivery, Engine, Outcome};
 use crate::error::AlertingError;
-use crate::history::History;
-use crate::journal::Journal;
+use crate::history::{History, Page, Question};
+use crate::journal::{Journal, Written};
 use crate::message::Message;
 use crate::metrics::{AlertingMetrics, Integration, Received, State as StateLabel};
 use crate::notice::IntegrationId;
@@ -190,7 +189,8 @@ impl Alerting {
         setup.not_before = inner.engine.setup().not_before;
         *self.working.write() = Arc::new(prepared);
         inner.engine.reload(Arc::new(setup), now);
-        inner.commit(now);
+        // Where that fails the journal has said so, and a snapshot follows.
+        let _ = inner.commit(now);
         drop(inner);
         self.wakeup.notify_one();
     }
@@ -214,13 +214,14 @@ impl Alerting {
 
     /// The same for a caller that does not wait for the disk.
     pub fn tell(&self, reports: Vec<Report>) {
+        // What does not come to the disk now does so with the next snapshot.
         let (_, errors) = self.put_now(reports);
         for reason in errors {
             warn!(reason, "an alert of a rule is not valid");
         }
     }
 
-    fn put_now(&self, reports: Vec<Report>) -> (Option<Commit>, Vec<String>) {
+    fn put_now(&self, reports: Vec<Report>) -> (Written, Vec<String>) {
         let now = self.clock.now();
         let mut errors = Vec::new();
         let mut inner = self.inner.lock();
@@ -264,19 +265,32 @@ impl Alerting {
         Ok(answer)
     }
 
-    /// Events of a span of time, the newest first.
-    pub fn history(
+    /// Events, the newest first. Reads files without holding up alerts.
+    pub fn history(&self, question: &Question<'_>) -> std::io::Result<Page> {
+        let (events, next, files) = {
+            let inner = self.inner.lock();
+            let (events, next) = inner.history.recent(question);
+            (events, next, inner.history.files())
+        };
+        match next {
+            Some(before) if events.len() < question.limit => files.fill(question, Page { events, next: None }, before),
+            next => Ok(Page { events, next }),
+        }
+    }
+
+    /// Shows the events of a span of time in the order in which they were written, until `see` answers false.
+    pub fn visit_history(
         &self,
         from: Timestamp,
         to: Timestamp,
-        limit: usize,
-        takes: &dyn Fn(&crate::Event) -> bool,
-    ) -> std::io::Result<Vec<crate::Event>> {
-        self.inner.lock().history.query(from, to, limit, takes)
+        see: &mut dyn FnMut(crate::Event) -> bool,
+    ) -> std::io::Result<()> {
+        let files = self.inner.lock().history.files();
+        files.visit(from, to, see)
     }
 
-    async fn durable(&self, commit: Option<Commit>) -> Result<(), AlertingError> {
-        let Some(commit) = commit else { return Ok(()) };
+    async fn durable(&self, written: Written) -> Result<(), AlertingError> {
+        let Some(commit) = written.map_err(AlertingError::NotDurable)? else { return Ok(()) };
         commit.wait().await.map_err(|reason| {
             self.inner.lock().journal.fell_behind();
             AlertingError::NotDurable(reason.to_string())
@@ -306,9 +320,9 @@ impl Alerting {
         }
     }
 
-    async fn deliver(self: Arc<Self>, delivery: Delivery, commit: Option<Commit>) {
+    async fn deliver(self: Arc<Self>, delivery: Delivery, written: Written) {
         // Better told twice than not at all: where the disk fails, it is sent all the same.
-        if let Err(reason) = self.durable(commit).await {
+        if let Err(reason) = self.durable(written).await {
             error!(%reason, "a notification is sent before the disk holds that it is");
         }
         let Delivery { item, data } = delivery;
@@ -342,7 +356,8 @@ impl Alerting {
         let now = self.clock.now();
         let mut inner = self.inner.lock();
         inner.engine.completed(item.id, outcome, now);
-        inner.commit(now);
+        // Where that fails the journal has said so, and a snapshot follows.
+        let _ = inner.commit(now);
         drop(inner);
         self.wakeup.notify_one();
     }
@@ -397,7 +412,7 @@ impl Alerting {
 
 impl Inner {
     /// Hands changes to the journal and events to the history.
-    fn commit(&mut self, now: Timestamp) -> Option<Commit> {
+    fn commit(&mut self, now: Timestamp) -> Written {
         let changes = self.engine.take_changes();
         let events = self.engine.take_events();
         self.history.add(events, now);

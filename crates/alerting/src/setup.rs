@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use config::{AlertingConfigFile, InhibitRuleConfig, IntegrationKind, MatcherSyntax, TimeInterval};
+use config::{AlertingConfigFile, InhibitRuleConfig, IntegrationKind, MatcherSyntax, SilenceLimits, TimeInterval};
 use model::Timestamp;
 
 use crate::notice::IntegrationId;
@@ -35,6 +35,8 @@ pub struct Setup {
     pub intervals: HashMap<String, Vec<TimeInterval>>,
     /// After how long an alert that names no end counts as ended, in milliseconds.
     pub resolve_timeout_ms: i64,
+    /// What is asked of silences.
+    pub silences: SilenceLimits,
     /// How matchers are read.
     pub syntax: MatcherSyntax,
     /// No group is looked at before (`--dispatch.start-delay`).
@@ -53,6 +55,7 @@ impl Setup {
                 .map(|named| (named.name.clone(), named.intervals.clone()))
                 .collect(),
             resolve_timeout_ms: config.resolve_timeout.ms(),
+            silences: config.silences,
             syntax,
             not_before: Timestamp::MIN,
             ..Setup::default()

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use config::{MatcherSyntax, matchers_text};
+use config::{MatcherSyntax, SilenceLimits, matchers_text};
 use model::{Labels, MatchOp, Matcher, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::recurrence::Recurrence;
 
 /// A condition as the API writes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +74,7 @@ impl SilenceState {
 }
 
 /// One silence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Silence {
     /// A UUID; empty for one that is new.
@@ -92,6 +94,15 @@ pub struct Silence {
     /// Whatever tools keep with it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// When it is in force again after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recurrence: Option<Recurrence>,
+    /// How long before its end someone is to be reminded, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_ms: Option<i64>,
+    /// Someone was reminded of this end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reminded: bool,
     /// Compiled conditions; see [`Silence::compile`].
     #[serde(skip)]
     pub compiled: Vec<Matcher>,
@@ -120,13 +131,35 @@ impl Silence {
         !self.compiled.is_empty() && self.compiled.iter().all(|m| m.matches(labels.get(&m.name).unwrap_or("")))
     }
 
+    /// The window behind the present one, where it recurs.
+    pub fn next_window(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        self.recurrence.as_ref()?.window(self.ends_at.max(now))
+    }
+
+    /// When someone is to be reminded of its end.
+    fn remind_at(&self) -> Option<Timestamp> {
+        let before = self.remind_ms.filter(|_| !self.reminded)?;
+        Some(self.ends_at.plus_ms(-before).max(self.starts_at))
+    }
+
+    /// When something of it is to be done: a reminder, or its next window.
+    pub(crate) fn due_at(&self) -> Option<Timestamp> {
+        let recurs = self.recurrence.is_some().then_some(self.ends_at);
+        self.remind_at().into_iter().chain(recurs).min()
+    }
+
+    /// Whether someone is to be reminded now.
+    pub(crate) fn wants_reminder(&self, now: Timestamp) -> bool {
+        now < self.ends_at && self.remind_at().is_some_and(|at| at <= now)
+    }
+
     /// Its conditions as text.
     pub fn text(&self) -> String {
         matchers_text(&self.compiled)
     }
 
     /// Checks a silence that is to be taken in; Alertmanager's rules and words.
-    pub fn validate(&self, syntax: MatcherSyntax) -> Result<(), String> {
+    pub fn validate(&self, syntax: MatcherSyntax, limits: SilenceLimits) -> Result<(), String> {
         if self.matchers.is_empty() {
             return Err("invalid silence: at least one matcher required".to_owned());
         }
@@ -151,6 +184,16 @@ impl Silence {
         }
         if self.ends_at < self.starts_at {
             return Err("invalid silence: end time must not be before start time".to_owned());
+        }
+        if self.remind_ms.is_some_and(|before| before <= 0) {
+            return Err("invalid silence: a reminder must come before the end".to_owned());
+        }
+        if limits.require_comment && self.comment.trim().is_empty() {
+            return Err("invalid silence: a comment must say why".to_owned());
+        }
+        let lasts = self.ends_at.ms().saturating_sub(self.starts_at.ms());
+        if let Some(most) = limits.max_duration.filter(|most| lasts > most.ms()) {
+            return Err(format!("invalid silence: it may last {most} at most"));
         }
         Ok(())
     }

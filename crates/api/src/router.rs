@@ -149,7 +149,6 @@ fn tsdb_admin(api: &Arc<Api>) -> Router<Arc<Api>> {
 
 /// What none of the systems that are replaced has.
 fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
-    use alertmanager::own;
     Router::new()
         .route("/explain", form(get(prom_query::explain).post(prom_query::explain)))
         .route("/queries", form(get(queries::all)))
@@ -159,12 +158,7 @@ fn own_api(api: &Arc<Api>) -> Router<Arc<Api>> {
         .route("/status/logs", form(get(status_logs::status)))
         .route("/status/shipper", form(get(status_logs::shipper)))
         .route("/status/cardinality", form(get(status_cardinality::cardinality)))
-        .route("/alerting/history", form(get(own::history)))
-        .route("/alerting/outbox", form(get(own::outbox)))
-        .route("/alerting/outbox/{id}/resend", form(post(own::resend)))
-        .route("/alerting/routes", form(get(own::routes)))
-        .route("/alerting/alerts/{fingerprint}", form(get(own::explain)))
-        .route("/alerting/alerts/{fingerprint}/ack", form(post(own::acknowledge).delete(own::unacknowledge)))
+        .nest("/alerting", alertmanager::own::routes(form))
         .layer(from_fn_with_state(api.clone(), admin::require_ready))
         .route("/openapi.yaml", form(get(openapi::ours)))
         .fallback(unknown_endpoint)

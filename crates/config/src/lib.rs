@@ -27,8 +27,8 @@ mod yaml;
 
 pub use alertmanager::{
     AlertingConfigFile, DayRange, InhibitRuleConfig, IntRange, IntegrationConfig, IntegrationKind, MatcherSyntax,
-    NamedTimeInterval, ReceiverConfig, RouteConfig, Setting, Settings, TimeInterval, TimeRangeOfDay, Tree,
-    matcher_text, matchers_text, parse_matcher, parse_matchers,
+    NamedTimeInterval, ReceiverConfig, RouteConfig, Setting, Settings, SilenceLimits, TimeInterval, TimeRangeOfDay,
+    Tree, matcher_text, matchers_text, parse_matcher, parse_matchers,
 };
 pub use discovery::{DiscoveryConfigs, DnsRecordType, DnsSdConfig, FileSdConfig, HttpSdConfig, StaticConfig};
 pub use environment::{Environment, parse_env};

@@ -146,16 +146,16 @@ impl Engine {
         }
     }
 
-    /// Puts a dead letter back into the outbox; false where there is none, or something newer waits.
+    /// Puts a dead letter back into the outbox; false where there is none, something newer waits, or its integration is gone.
     pub fn resend(&mut self, id: u64, now: Timestamp) -> bool {
         let Some(dead) = self.state.dead.get(&id) else { return false };
         let mut item = dead.item.clone();
         let place = (item.group.clone(), item.to.clone());
         let exists = self.setup.integrations(&item.to.receiver).iter().any(|integration| integration.id == item.to);
-        self.change(Change::Bury { ids: vec![id] }, now);
         if self.pending.contains_key(&place) || !exists {
             return false;
         }
+        self.change(Change::Bury { ids: vec![id] }, now);
         item.id = self.state.next_id;
         item.next_attempt = now;
         self.queue(item, now);

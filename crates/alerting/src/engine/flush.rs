@@ -180,7 +180,10 @@ impl Engine {
             self.change(Change::Notice { group: group.id.clone(), to: to.clone(), notice }, now);
             return;
         }
-        if old.as_ref().is_some_and(|old| old.alerts == alerts && old.firing == firing && old.resolved == resolved) {
+        let is_same = |old: &Pending| {
+            old.alerts == alerts && old.firing == firing && old.resolved == resolved && old.incident == incident
+        };
+        if old.as_ref().is_some_and(is_same) {
             return;
         }
         let item = Pending {

@@ -10,6 +10,7 @@ mod deliver;
 mod explain;
 mod flush;
 mod rebuild;
+mod silences;
 mod upkeep;
 mod view;
 
@@ -28,8 +29,9 @@ use crate::setup::Setup;
 use crate::state::{Change, Group, State};
 
 pub use deliver::{Delivery, Outcome};
-pub use explain::{Explanation, GroupExplanation, IntegrationExplanation};
-pub use upkeep::SilenceError;
+pub use explain::{Explanation, GroupExplanation, IntegrationExplanation, Refused, RouteStep, Waiting};
+pub use silences::SilenceError;
+pub use view::IntegrationHealth;
 pub use view::{AlertStatus, GroupedAlerts, StatusOf};
 
 /// Why an alert is kept quiet.
@@ -82,6 +84,8 @@ pub struct Engine {
     /// Groups that are looked at again once what is under way has ended.
     again: HashSet<Arc<str>>,
     health: HashMap<IntegrationId, Health>,
+    /// When silences are to be reminded of, or recur.
+    silence_times: BTreeSet<(Timestamp, String)>,
     /// What keeps alerts of a group quiet, as of its last look.
     mutes: HashMap<Arc<str>, BTreeMap<Fingerprint, Mute>>,
     /// Alerts whose firing is in the history and whose end is not.
@@ -108,6 +112,7 @@ impl Engine {
             in_flight: HashSet::new(),
             again: HashSet::new(),
             health: HashMap::new(),
+            silence_times: BTreeSet::new(),
             mutes: HashMap::new(),
             announced: HashSet::new(),
             changes: Vec::new(),
@@ -313,6 +318,9 @@ impl Engine {
         if let Some((at, _)) = self.timers.first() {
             next = next.min(*at);
         }
+        if let Some((at, _)) = self.silence_times.first() {
+            next = next.min(*at);
+        }
         for (at, id) in &self.due {
             if *at >= next {
                 break;
@@ -327,6 +335,7 @@ impl Engine {
 
     /// Does what is due. What is to be delivered is then asked for by [`Engine::deliveries`].
     pub fn tick(&mut self, now: Timestamp) {
+        self.tick_silences(now);
         while let Some((at, group)) = self.timers.first().cloned() {
             if at > now {
                 break;

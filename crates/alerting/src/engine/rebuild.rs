@@ -57,6 +57,8 @@ impl Engine {
             group.members.keys().for_each(|alert| *self.memberships.entry(*alert).or_default() += 1);
             self.timers.insert((group.next_flush, group.id.clone()));
         }
+        let silences = self.state.silences.values();
+        self.silence_times = silences.filter_map(|silence| Some((silence.due_at()?, silence.id.clone()))).collect();
         self.regroup(now, false);
     }
 
@@ -172,6 +174,10 @@ impl Engine {
             self.leave(&group.id, members.clone(), now);
             for alert in members {
                 self.move_in(&heir, alert, now);
+            }
+            // What waits there was decided before it knew the incidents.
+            if self.pending.keys().any(|(id, _)| *id == heir) {
+                self.flush(&heir, now, false);
             }
             return;
         }

@@ -1,12 +1,10 @@
-//! Silences, acknowledgements, and forgetting.
+//! Acknowledgements, and forgetting.
 
 use model::Timestamp;
-use rand::Rng;
 
 use super::Engine;
 use crate::alert::Fingerprint;
 use crate::event::{Event, EventKind};
-use crate::silence::{Silence, SilenceState};
 use crate::state::{Acknowledgement, Change, RETENTION_MS};
 
 /// How often is looked for what can be forgotten, in milliseconds.
@@ -15,75 +13,6 @@ const UPKEEP_MS: i64 = 60_000;
 const ALERT_MEMORY_MS: i64 = 30 * 60_000;
 
 impl Engine {
-    /// Makes or edits a silence and answers its id; the words of errors are Alertmanager's. A change that would rewrite what has
-    /// happened ends the old silence and makes a new one.
-    pub fn set_silence(&mut self, mut silence: Silence, now: Timestamp) -> Result<String, SilenceError> {
-        if silence.id.is_empty() && silence.starts_at < now {
-            silence.starts_at = now;
-        }
-        silence.validate(self.setup.syntax).map_err(SilenceError::Invalid)?;
-        silence.compile().map_err(SilenceError::Invalid)?;
-        let known = match silence.id.as_str() {
-            "" => None,
-            id => Some(self.state.silences.get(id).cloned().ok_or(SilenceError::NotFound)?),
-        };
-        silence.updated_at = now;
-        let mut kind = EventKind::SilenceCreated;
-        match known {
-            Some(known) if known.can_become(&silence, now) => {
-                if known.state(now) == SilenceState::Active {
-                    silence.starts_at = known.starts_at;
-                }
-                kind = EventKind::SilenceUpdated;
-            }
-            known => {
-                if let Some(known) = known
-                    && known.state(now) != SilenceState::Expired
-                {
-                    self.end_silence(known, now);
-                }
-                silence.id = self.uuid();
-                silence.starts_at = silence.starts_at.max(now);
-            }
-        }
-        if silence.ends_at <= now {
-            return Err(SilenceError::Invalid("end time can't be in the past".to_owned()));
-        }
-        let id = silence.id.clone();
-        self.events.push(silence_event(&silence, now, kind));
-        self.change(Change::Silence { silence }, now);
-        Ok(id)
-    }
-
-    /// Ends a silence.
-    pub fn expire_silence(&mut self, id: &str, now: Timestamp) -> Result<(), SilenceError> {
-        let silence = self.state.silences.get(id).cloned().ok_or(SilenceError::NotFound)?;
-        if silence.state(now) == SilenceState::Expired {
-            return Err(SilenceError::Expired(id.to_owned()));
-        }
-        self.end_silence(silence, now);
-        Ok(())
-    }
-
-    fn end_silence(&mut self, mut silence: Silence, now: Timestamp) {
-        if silence.state(now) == SilenceState::Pending {
-            silence.starts_at = now;
-        }
-        silence.ends_at = now;
-        silence.updated_at = now;
-        self.events.push(silence_event(&silence, now, EventKind::SilenceExpired));
-        self.change(Change::Silence { silence }, now);
-    }
-
-    fn uuid(&mut self) -> String {
-        let mut bytes = [0_u8; 16];
-        self.rng.fill_bytes(&mut bytes);
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-    }
-
     /// Notes that someone has seen an alert, or takes that back; false where there is no such alert.
     pub fn acknowledge(&mut self, alert: Fingerprint, ack: Option<Acknowledgement>, now: Timestamp) -> bool {
         let Some(known) = self.state.alerts.get(&alert) else { return false };
@@ -138,28 +67,5 @@ impl Engine {
         if !ids.is_empty() {
             self.change(Change::Unsilence { ids }, now);
         }
-    }
-}
-
-/// Why a silence is not taken.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SilenceError {
-    /// It says something that cannot be.
-    #[error("{0}")]
-    Invalid(String),
-    /// There is none of that id.
-    #[error("silence not found")]
-    NotFound,
-    /// It is over.
-    #[error("silence {0} already expired")]
-    Expired(String),
-}
-
-fn silence_event(silence: &Silence, now: Timestamp, kind: EventKind) -> Event {
-    Event {
-        silence: silence.id.clone(),
-        by: silence.created_by.clone(),
-        text: format!("{} {}", silence.text(), silence.comment).trim().to_owned(),
-        ..Event::new(now, kind)
     }
 }

@@ -1,11 +1,14 @@
 //! What readers ask: alerts with their states, groups.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::{Labels, Timestamp};
 
-use super::{Engine, Mute};
+use super::Engine;
 use crate::alert::{Alert, Fingerprint};
+use crate::notice::IntegrationId;
+use crate::setup::Integration;
 use crate::state::Acknowledgement;
 
 /// Whether an alert is told.
@@ -55,7 +58,53 @@ pub struct GroupedAlerts {
     pub alerts: Vec<AlertStatus>,
 }
 
+/// One integration of the configuration in force.
+#[derive(Clone, Debug)]
+pub struct IntegrationHealth {
+    /// Its name and settings.
+    pub integration: Integration,
+    /// Items that wait for it.
+    pub waiting: usize,
+    /// How often in a row the last attempts failed.
+    pub failures: u32,
+    /// Attempts under way.
+    pub in_flight: usize,
+    /// Until when none is made, where that lies ahead.
+    pub not_before: Option<Timestamp>,
+    /// When it last took something.
+    pub last_told: Option<Timestamp>,
+}
+
 impl Engine {
+    /// How the integrations fare, in the order of the configuration.
+    pub fn integrations(&self, now: Timestamp) -> Vec<IntegrationHealth> {
+        let mut waiting: HashMap<&IntegrationId, usize> = HashMap::new();
+        self.state.outbox.values().for_each(|item| *waiting.entry(&item.to).or_default() += 1);
+        let mut told: HashMap<&IntegrationId, Timestamp> = HashMap::new();
+        for ((_, to), notice) in &self.state.notices {
+            let last = told.entry(to).or_insert(notice.at);
+            *last = (*last).max(notice.at);
+        }
+        let all = self.setup.receiver_names.iter().flat_map(|name| self.setup.integrations(name));
+        let one = |integration: &Integration| {
+            let health = self.health.get(&integration.id).cloned().unwrap_or_default();
+            IntegrationHealth {
+                integration: integration.clone(),
+                waiting: waiting.get(&integration.id).copied().unwrap_or_default(),
+                failures: health.failures,
+                in_flight: health.in_flight,
+                not_before: Some(health.not_before).filter(|at| *at > now),
+                last_told: told.get(&integration.id).copied().filter(|at| *at != Timestamp::MIN),
+            }
+        };
+        all.map(one).collect()
+    }
+
+    /// Whether an attempt to deliver an item is under way.
+    pub fn is_in_flight(&self, id: u64) -> bool {
+        self.in_flight.contains(&id)
+    }
+
     /// The alerts that have not ended, by fingerprint.
     pub fn alerts(&self, now: Timestamp) -> Vec<AlertStatus> {
         let firing = self.state.alerts.iter().filter(|(_, alert)| !alert.resolved_at(now));
@@ -123,10 +172,5 @@ impl Engine {
         }
         out.sort_by(|a, b| a.labels.cmp(&b.labels).then_with(|| a.receiver.cmp(&b.receiver)));
         out
-    }
-
-    /// What keeps an alert quiet now: other alerts and silences.
-    pub fn mute(&self, labels: &Labels, now: Timestamp) -> Option<Mute> {
-        self.mute_of(labels, now)
     }
 }

@@ -16,12 +16,14 @@ use crate::scenarios::{Case, Posted, Taken, cases, compare};
 use crate::standin::{Request, StandIn, ask};
 
 const ATTEMPTS: usize = 4;
-/// Seconds by which times may differ.
-const TOLERANCE: f64 = 0.6;
+/// Seconds by which times may differ: what is in a message says more of when it was made than when a busy machine delivered it.
+const TOLERANCE: f64 = 2.0;
+/// Debian's Alertmanager reads its templates from there, and does not start without them.
+const TEMPLATES: &str = "/usr/share/prometheus/alertmanager/default.tmpl";
 
 fn binary() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("AFFERENT_PEERS")?).join("usr/bin/prometheus-alertmanager");
-    path.is_file().then_some(path)
+    (path.is_file() && Path::new(TEMPLATES).is_file()).then_some(path)
 }
 
 /// Stops the process at the end of its scope.
@@ -39,7 +41,7 @@ fn pause(until: Instant) {
     let _ = receiver.recv_timeout(until.saturating_duration_since(Instant::now()));
 }
 
-fn start(binary: &Path, dir: &Path, config: &str) -> (Running, SocketAddr) {
+fn start(binary: &Path, dir: &Path, config: &str, start_delay: Option<f64>) -> (Running, SocketAddr) {
     let file = dir.join("alertmanager.yml");
     std::fs::write(&file, config).unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -48,6 +50,7 @@ fn start(binary: &Path, dir: &Path, config: &str) -> (Running, SocketAddr) {
         .arg(format!("--storage.path={}", dir.join("data").display()))
         .arg(format!("--web.listen-address={address}"))
         .arg("--cluster.listen-address=")
+        .args(start_delay.map(|seconds| format!("--dispatch.start-delay={seconds}s")))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -75,9 +78,11 @@ fn run(binary: &Path, case: &Case) -> BTreeMap<String, Vec<Taken>> {
     let script = failing.clone();
     let hooks = StandIn::start(Box::new(move |request| (script(request).unwrap_or(200), Vec::new(), String::new())));
     let config = case.config.replace("HOOK", &hooks.address.to_string());
-    let (_running, address) = start(binary, dir.path(), &config);
-    let begin = Instant::now();
-    let wall = model::SystemClock.now();
+    let before = Instant::now();
+    let (_running, address) = start(binary, dir.path(), &config, case.start_delay);
+    // What counts from the start of the process begins with it.
+    let begin = if case.start_delay.is_some() { before } else { Instant::now() };
+    let wall = model::SystemClock.now().plus_ms(-(begin.elapsed().as_millis() as i64));
     origin.set(begin).unwrap();
     let moment = |seconds: f64| begin + Duration::from_secs_f64(seconds);
     let time = |seconds: f64| {
@@ -145,10 +150,9 @@ fn run(binary: &Path, case: &Case) -> BTreeMap<String, Vec<Taken>> {
 }
 
 #[test]
-#[ignore = "works in real time, for half a minute: cargo test -p alerting --test it live -- --ignored"]
 fn alertmanager_does_what_the_cases_say() {
     let Some(binary) = binary() else {
-        println!("skipped: no usr/bin/prometheus-alertmanager in AFFERENT_PEERS");
+        println!("skipped: there is no prometheus-alertmanager in AFFERENT_PEERS, or no {TEMPLATES}");
         return;
     };
     let threads: Vec<_> = cases()
@@ -158,7 +162,7 @@ fn alertmanager_does_what_the_cases_say() {
             std::thread::spawn(move || {
                 let mut problems = Vec::new();
                 for _ in 0..ATTEMPTS {
-                    problems = compare(&case, &run(&binary, &case), TOLERANCE);
+                    problems = compare(&case.expect, &run(&binary, &case), TOLERANCE);
                     if problems.is_empty() {
                         return None;
                     }

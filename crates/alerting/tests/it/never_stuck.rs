@@ -100,8 +100,7 @@ impl History {
                     updated_at: now,
                     created_by: "test".into(),
                     comment: "test".into(),
-                    annotations: BTreeMap::new(),
-                    compiled: Vec::new(),
+                    ..Silence::default()
                 };
                 self.log.push(format!("{at}: {name}={value} is silenced until {}", silence.ends_at));
                 self.silences.push(self.world.engine.set_silence(silence, now).unwrap());
@@ -217,23 +216,28 @@ fn check(messages: &[Message]) -> Result<(), String> {
             };
             let before = known.insert(key, knows);
             if alert.resolved && before == Some(Knows::Ended) {
-                let told = messages.iter().filter(|other| other.integration == message.integration);
-                let told = told.filter(|other| other.alerts.iter().any(|heard| heard.fingerprint == alert.fingerprint));
-                let told = told.map(|other| {
-                    let heard = other.alerts.iter().find(|heard| heard.fingerprint == alert.fingerprint);
-                    let ended = heard.is_some_and(|heard| heard.resolved);
-                    format!("  {}: {:?}, {}, ended: {ended}", other.at, other.fate, other.incident)
-                });
-                let told: Vec<String> = told.collect();
-                let (at, labels) = (message.at, &alert.labels);
-                return Err(format!("{at}: told twice as ended to {}: {labels:?}\n{}", key.0, told.join("\n")));
+                let (at, labels, told) = (message.at, &alert.labels, told(messages, key.0, alert.fingerprint));
+                return Err(format!("{at}: told twice as ended to {}: {labels:?}\n{told}", key.0));
             }
         }
     }
     match known.iter().find(|(_, knows)| **knows == Knows::Fires) {
-        Some((key, _)) => Err(format!("{key:?} was told as firing, or perhaps, and never as ended")),
+        Some(((integration, incident, alert), _)) => Err(format!(
+            "{incident} of {integration} was told as firing, or perhaps, and never as ended\n{}",
+            told(messages, integration, *alert)
+        )),
         None => Ok(()),
     }
+}
+
+/// All that an integration was told of an alert.
+fn told(messages: &[Message], integration: &str, alert: Fingerprint) -> String {
+    let messages = messages.iter().filter(|message| message.integration == integration);
+    let told = messages.filter_map(|message| {
+        let heard = message.alerts.iter().find(|heard| heard.fingerprint == alert)?;
+        Some(format!("  {}: {:?}, {}, ended: {}", message.at, message.fate, message.incident, heard.resolved))
+    });
+    told.collect::<Vec<String>>().join("\n")
 }
 
 #[test]

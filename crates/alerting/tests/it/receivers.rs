@@ -60,7 +60,7 @@ async fn send_with(text: &str, resolved: bool, data: BTreeMap<String, String>) -
     receiver.send(&message).await
 }
 
-async fn send(text: &str, resolved: bool) -> Outcome {
+pub(crate) async fn send(text: &str, resolved: bool) -> Outcome {
     send_with(text, resolved, BTreeMap::new()).await
 }
 

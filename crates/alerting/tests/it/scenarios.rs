@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use alerting::{Outcome, Report, Silence, SilenceMatcher};
 use model::Timestamp;
@@ -16,7 +17,13 @@ use crate::world::{Fate, START, World, load};
 pub(crate) struct Case {
     pub(crate) config: String,
     pub(crate) steps: Vec<Step>,
+    /// By hook; of Alertmanager too, unless `expect_here` says what is meant to be different here.
     pub(crate) expect: BTreeMap<String, Vec<Expected>>,
+    #[serde(default)]
+    pub(crate) expect_here: Option<BTreeMap<String, Vec<Expected>>>,
+    /// Seconds from the start in which nothing is told.
+    #[serde(default)]
+    pub(crate) start_delay: Option<f64>,
     /// Seconds after which it is over.
     pub(crate) until: f64,
 }
@@ -84,10 +91,14 @@ pub(crate) fn cases() -> Vec<(PathBuf, Case)> {
 }
 
 /// What is not as expected. Times may differ by `tolerance` seconds.
-pub(crate) fn compare(case: &Case, taken: &BTreeMap<String, Vec<Taken>>, tolerance: f64) -> Vec<String> {
+pub(crate) fn compare(
+    expect: &BTreeMap<String, Vec<Expected>>,
+    taken: &BTreeMap<String, Vec<Taken>>,
+    tolerance: f64,
+) -> Vec<String> {
     let mut problems = Vec::new();
     let none = Vec::new();
-    for (hook, expected) in &case.expect {
+    for (hook, expected) in expect {
         let found = taken.get(hook).unwrap_or(&none);
         let mut found = found.iter();
         for want in expected {
@@ -129,6 +140,12 @@ fn run(case: &Case) -> BTreeMap<String, Vec<Taken>> {
         }
     }
     let mut world = World::new(&case.config);
+    let delayed = |config: &str| {
+        let mut setup = (*crate::world::setup(config)).clone();
+        setup.not_before = case.start_delay.map_or(Timestamp::MIN, |delay| Timestamp(START + (delay * 1000.0) as i64));
+        Arc::new(setup)
+    };
+    world.engine.reload(delayed(&case.config), Timestamp(world.now));
     let fails: Rc<RefCell<Vec<Fail>>> = Rc::default();
     let (known, hook_of) = (fails.clone(), hooks.clone());
     world.answers = Box::new(move |delivery, now| {
@@ -166,8 +183,7 @@ fn run(case: &Case) -> BTreeMap<String, Vec<Taken>> {
                 updated_at: now,
                 created_by: "test".to_owned(),
                 comment: "test".to_owned(),
-                annotations: BTreeMap::new(),
-                compiled: Vec::new(),
+                ..Silence::default()
             };
             silences.push(world.engine.set_silence(silence, now).unwrap());
         }
@@ -175,7 +191,7 @@ fn run(case: &Case) -> BTreeMap<String, Vec<Taken>> {
             world.engine.expire_silence(&silences[number], now).unwrap();
         }
         if step.reload {
-            world.engine.reload(crate::world::setup(&case.config), now);
+            world.engine.reload(delayed(&case.config), now);
         }
         world.settle();
     }
@@ -197,10 +213,11 @@ fn run(case: &Case) -> BTreeMap<String, Vec<Taken>> {
 #[test]
 fn in_virtual_time() {
     let cases = cases();
-    assert!(cases.len() >= 15, "only {} cases", cases.len());
+    assert!(cases.len() >= 17, "only {} cases", cases.len());
     let mut failures = Vec::new();
     for (file, case) in cases {
-        let problems = compare(&case, &run(&case), 0.01);
+        let expect = case.expect_here.as_ref().unwrap_or(&case.expect);
+        let problems = compare(expect, &run(&case), 0.01);
         if !problems.is_empty() {
             failures.push(format!("{}:\n  {}", file.display(), problems.join("\n  ")));
         }

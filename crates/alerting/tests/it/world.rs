@@ -160,9 +160,13 @@ impl World {
         let text = serde_json::to_string(&state).unwrap();
         let state: State = serde_json::from_str(&text).unwrap();
         for (.., message) in self.under_way.drain(..) {
-            if self.messages[message].fate == Fate::Taken {
-                self.messages[message].fate = Fate::Unheard;
-            }
+            let fate = &mut self.messages[message].fate;
+            *fate = match *fate {
+                Fate::Taken => Fate::Unheard,
+                // Nobody heard that it was refused: it counts as one that the receiver may have taken.
+                Fate::Refused | Fate::Unclear => Fate::Unclear,
+                Fate::Unheard => Fate::Unheard,
+            };
         }
         self.engine = Engine::new(setup(config), state, Timestamp(self.now), self.now as u64);
         self.keep();

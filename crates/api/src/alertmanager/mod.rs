@@ -86,6 +86,9 @@ struct Filter {
     flags: Vec<(String, bool)>,
 }
 
+const FLAGS: [&str; 7] = ["active", "silenced", "inhibited", "unprocessed", "muted", "expired", "pending"];
+const YES: [&str; 10] = ["true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled"];
+
 impl Filter {
     fn read(query: &str, syntax: MatcherSyntax) -> Result<Self, String> {
         let mut filter = Filter::default();
@@ -101,12 +104,10 @@ impl Filter {
                     filter.receiver = Some(regex);
                 }
                 name => {
-                    let on = value.parse().map_err(|_| format!("{name} in query must be of type boolean: {value:?}"));
-                    if matches!(
-                        name,
-                        "active" | "silenced" | "inhibited" | "unprocessed" | "muted" | "expired" | "pending"
-                    ) {
-                        filter.flags.push((name.to_owned(), on?));
+                    // Whatever is no word for yes means no (go-openapi's `swag.ConvertBool`).
+                    let on = YES.iter().any(|yes| value.eq_ignore_ascii_case(yes));
+                    if FLAGS.contains(&name) {
+                        filter.flags.push((name.to_owned(), on));
                     }
                 }
             }

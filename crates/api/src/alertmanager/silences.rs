@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alerting::{Silence, SilenceError, SilenceMatcher, SilenceState};
+use alerting::{Engine, Silence, SilenceError, SilenceMatcher, SilenceState};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
@@ -14,18 +14,71 @@ use serde_json::{Value, json};
 
 use super::{Filter, Shared, failed, not_durable, read_time, time_text};
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Postable {
-    #[serde(default)]
     id: Option<String>,
-    matchers: Vec<SilenceMatcher>,
-    starts_at: String,
-    ends_at: String,
-    created_by: String,
-    comment: String,
-    #[serde(default)]
+    matchers: Option<Vec<PostableMatcher>>,
+    starts_at: Option<String>,
+    ends_at: Option<String>,
+    created_by: Option<String>,
+    comment: Option<String>,
     annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PostableMatcher {
+    name: Option<String>,
+    value: Option<String>,
+    is_regex: Option<bool>,
+    is_equal: Option<bool>,
+}
+
+/// A body that is JSON and not what the OpenAPI document asks for: 422, as go-openapi answers it.
+fn incomplete(code: u16, message: String) -> Response {
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"code": code, "message": message}))).into_response()
+}
+
+fn required<T>(value: Option<T>, name: &str) -> Result<T, Box<Response>> {
+    value.ok_or_else(|| Box::new(incomplete(602, format!("{name} in body is required"))))
+}
+
+impl Postable {
+    fn into_silence(self) -> Result<Silence, Box<Response>> {
+        let comment = required(self.comment, "comment")?;
+        let created_by = required(self.created_by, "createdBy")?;
+        let ends_at = required(self.ends_at, "endsAt")?;
+        let posted = required(self.matchers, "matchers")?;
+        if posted.is_empty() {
+            return Err(Box::new(incomplete(612, "matchers in body should have at least 1 items".to_owned())));
+        }
+        let mut matchers = Vec::with_capacity(posted.len());
+        for (number, matcher) in posted.into_iter().enumerate() {
+            let name = |key: &str| format!("matchers.{number}.{key}");
+            matchers.push(SilenceMatcher {
+                is_regex: required(matcher.is_regex, &name("isRegex"))?,
+                name: required(matcher.name, &name("name"))?,
+                value: required(matcher.value, &name("value"))?,
+                is_equal: matcher.is_equal.unwrap_or(true),
+            });
+        }
+        let starts_at = required(self.starts_at, "startsAt")?;
+        let time = |text: &str| {
+            let read = read_time(text).map(Option::unwrap_or_default);
+            read.map_err(|error| Box::new(failed(StatusCode::BAD_REQUEST, error)))
+        };
+        Ok(Silence {
+            id: self.id.unwrap_or_default(),
+            matchers,
+            starts_at: time(&starts_at)?,
+            ends_at: time(&ends_at)?,
+            created_by,
+            comment,
+            annotations: self.annotations.unwrap_or_default(),
+            ..Silence::default()
+        })
+    }
 }
 
 /// One silence as the API shows it.
@@ -48,20 +101,27 @@ pub(super) async fn list(State(alerting): Shared, RawQuery(query): RawQuery) -> 
         Ok(filter) => filter,
         Err(error) => return failed(StatusCode::BAD_REQUEST, error),
     };
-    let (mut all, now) =
-        alerting.read(|engine, now| (engine.state().silences.values().cloned().collect::<Vec<_>>(), now));
+    let found = alerting.read(|engine, now| {
+        let all = filtered(engine, &filter, now);
+        all.iter().map(|silence| silence_json(silence, now)).collect::<Vec<_>>()
+    });
+    Json(found).into_response()
+}
+
+/// The silences that a filter takes: those in force first, then those to come.
+pub(super) fn filtered(engine: &Engine, filter: &Filter, now: Timestamp) -> Vec<Silence> {
     // As Alertmanager filters: what a silence asks for counts as if it were labels.
-    all.retain(|silence| {
+    let is_shown = |silence: &&Silence| {
         let asked = Labels::from_pairs(silence.matchers.iter().map(|m| (m.name.as_str(), m.value.as_str())));
         filter.takes(&asked) && filter.shows(silence.state(now).as_str())
-    });
-    let rank = |silence: &Silence| match silence.state(now) {
+    };
+    let mut all: Vec<Silence> = engine.state().silences.values().filter(is_shown).cloned().collect();
+    all.sort_by_key(|silence| match silence.state(now) {
         SilenceState::Active => (0, silence.ends_at.ms()),
         SilenceState::Pending => (1, silence.starts_at.ms()),
         SilenceState::Expired => (2, -silence.ends_at.ms()),
-    };
-    all.sort_by_key(rank);
-    Json(all.iter().map(|silence| silence_json(silence, now)).collect::<Vec<_>>()).into_response()
+    });
+    all
 }
 
 pub(super) async fn post(State(alerting): Shared, body: Bytes) -> Response {
@@ -72,26 +132,21 @@ pub(super) async fn post(State(alerting): Shared, body: Bytes) -> Response {
             return (StatusCode::BAD_REQUEST, Json(json!({"code": 400, "message": message}))).into_response();
         }
     };
-    let time = |text: &str| read_time(text).map(Option::unwrap_or_default);
-    let (starts_at, ends_at) = match (time(&posted.starts_at), time(&posted.ends_at)) {
-        (Ok(starts_at), Ok(ends_at)) => (starts_at, ends_at),
-        (Err(error), _) | (_, Err(error)) => return failed(StatusCode::BAD_REQUEST, error),
+    let silence = match posted.into_silence() {
+        Ok(silence) => silence,
+        Err(response) => return *response,
     };
-    if starts_at >= ends_at {
+    if silence.starts_at >= silence.ends_at {
         return failed(StatusCode::BAD_REQUEST, "Failed to create silence: start time must be before end time");
     }
-    let silence = Silence {
-        id: posted.id.unwrap_or_default(),
-        matchers: posted.matchers,
-        starts_at,
-        ends_at,
-        updated_at: Timestamp(0),
-        created_by: posted.created_by,
-        comment: posted.comment,
-        annotations: posted.annotations.unwrap_or_default(),
-        compiled: Vec::new(),
+    let edited = |engine: &mut Engine, now| {
+        // Its clients know nothing of what a silence has here besides, so an edit leaves that as it is.
+        let known = engine.state().silences.get(&silence.id).filter(|known| known.state(now) != SilenceState::Expired);
+        let (recurrence, remind_ms) =
+            known.map(|known| (known.recurrence.clone(), known.remind_ms)).unwrap_or_default();
+        engine.set_silence(Silence { recurrence, remind_ms, ..silence }, now)
     };
-    match alerting.change(|engine, now| engine.set_silence(silence, now)).await {
+    match alerting.change(edited).await {
         Ok(Ok(id)) => Json(json!({"silenceID": id})).into_response(),
         Ok(Err(SilenceError::NotFound)) => failed(StatusCode::NOT_FOUND, SilenceError::NotFound.to_string()),
         Ok(Err(error)) => failed(StatusCode::BAD_REQUEST, format!("Failed to create silence: {error}")),

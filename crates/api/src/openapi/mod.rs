@@ -163,6 +163,9 @@ mod tests {
             include_str!("../log_routes.rs").split("fn searches(").nth(1).unwrap().split("\n}\n").next().unwrap();
         let paths = searches.split(".route(&at(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
         ours.extend(paths.map(|path| format!("/logs{path}")));
+        let alerting = include_str!("../alertmanager/own/mod.rs");
+        let paths = alerting.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        ours.extend(paths.map(|path| format!("/alerting{path}")));
         ours.sort();
         assert_eq!(described(OURS), ours);
     }

@@ -82,6 +82,8 @@ const ID: Parameter = must("id", Kind::Text, "A query, as the list names it.");
 const SEARCH_NAME: Parameter = must("name", Kind::Text, "What people call it, at most 200 characters.");
 const FINGERPRINT: Parameter = must("fingerprint", Kind::Text, "Sixteen digits, as the list of alerts names it.");
 const DEAD_LETTER: Parameter = must("id", Kind::Text, "A dead letter, as the list names it.");
+const SILENCE: Parameter = must("id", Kind::Text, "A silence, as the list names it.");
+const DAYS: Parameter = may("days", Kind::Number, "How far to look back, 1 to 90. Default: 7.");
 const VERSION: Parameter = may("openapi_version", Kind::OneOf(&["3.1", "3.2"]), "Default: 3.1.");
 
 /// Below `/api/v1`.
@@ -297,24 +299,55 @@ pub(super) const OURS: &[Endpoint] = &[
     json("POST", "/queries/{id}/kill", "End it", &[ID]),
     json(
         "GET",
+        "/alerting/explain",
+        "Why an alert is or is not told; one of the two names it",
+        &[
+            may("fingerprint", Kind::Text, "Sixteen digits, as the list of alerts names it."),
+            may("labels", Kind::Text, "Labels, as {host=\"x\"} or a JSON object; the alert need not be there."),
+        ],
+    ),
+    json("POST", "/alerting/alerts/{fingerprint}/ack", "Note that someone has seen an alert", &[FINGERPRINT]),
+    json("DELETE", "/alerting/alerts/{fingerprint}/ack", "Take that back", &[FINGERPRINT]),
+    json(
+        "GET",
+        "/alerting/silences",
+        "Silences, those in force first",
+        &[
+            may("filter", Kind::Texts, "Matchers; what silences ask for counts as labels."),
+            may("state", Kind::OneOf(&["active", "pending", "expired"]), "Those of one state."),
+        ],
+    ),
+    json("POST", "/alerting/silences", "Make a silence, or edit one", &[]),
+    json("DELETE", "/alerting/silences/{id}", "End one with its recurrence", &[SILENCE]),
+    json("POST", "/alerting/silences/preview", "What a silence would keep quiet now and would have", &[]),
+    json("GET", "/alerting/silences/limits", "What is asked of silences", &[]),
+    json(
+        "GET",
         "/alerting/history",
         "What happened to alerts, notifications and silences, the newest first",
         &[
             FROM,
             TO,
+            may("kind", Kind::Texts, "Events of these kinds, such as firing, sent, dead, silence_created."),
+            may("filter", Kind::Texts, "Matchers on the labels of alerts."),
+            may("receiver", Kind::Text, "Events of this receiver."),
+            may("integration", Kind::Text, "Events of this integration of a receiver."),
             may("alert", Kind::Text, "The fingerprint of an alert."),
             may("alertname", Kind::Text, "Alerts of this name."),
-            may("kind", Kind::Text, "Events of this kind, such as firing, sent, dead, silence_created."),
-            may("receiver", Kind::Text, "Events of this receiver."),
+            may("group", Kind::Text, "The key of a group."),
+            may("silence", Kind::Text, "The id of a silence."),
+            may("by", Kind::Text, "What this person did."),
             may("limit", Kind::Number, "Most events; 1000 where it is not given."),
+            may("cursor", Kind::Text, "The next page, as the answer before named it."),
         ],
     ),
+    json("GET", "/alerting/noise", "Which alerts fire most and help least", &[DAYS]),
+    json("POST", "/alerting/whatif", "What another configuration would have told", &[]),
     json("GET", "/alerting/outbox", "Notifications that wait, and those that receivers refused", &[]),
     json("POST", "/alerting/outbox/{id}/resend", "Send one again that was refused", &[DEAD_LETTER]),
+    json("DELETE", "/alerting/outbox/{id}", "Forget one that was refused", &[DEAD_LETTER]),
     json("GET", "/alerting/routes", "The tree of routes", &[]),
-    json("GET", "/alerting/alerts/{fingerprint}", "An alert, and why it is or is not told", &[FINGERPRINT]),
-    json("POST", "/alerting/alerts/{fingerprint}/ack", "Note that someone has seen an alert", &[FINGERPRINT]),
-    json("DELETE", "/alerting/alerts/{fingerprint}/ack", "Take that back", &[FINGERPRINT]),
+    json("POST", "/alerting/routes/test", "Who would be told of a label set", &[]),
     json("GET", "/status/store", "What the store holds and does", &[]),
     json("GET", "/status/logs", "What the store of logs holds and does", &[]),
     json(

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test may stop where it stands
 
+mod alerting;
 mod cancel;
 mod cases;
 mod columns;

@@ -38,8 +38,19 @@ pub struct AlertingConfigFile {
     pub inhibit_rules: Vec<InhibitRuleConfig>,
     /// Named times of the week and year.
     pub time_intervals: Vec<NamedTimeInterval>,
+    /// What is asked of silences; Alertmanager has no such section.
+    pub silences: SilenceLimits,
     /// The file as YAML with secrets hidden, as the API shows it.
     pub original: String,
+}
+
+/// What is asked of silences (`silences` in the file).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SilenceLimits {
+    /// How long one may last at most; a recurring one each time.
+    pub max_duration: Option<Millis>,
+    /// Whether each must say why it is there.
+    pub require_comment: bool,
 }
 
 /// One node of the routing tree.

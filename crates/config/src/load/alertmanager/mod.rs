@@ -12,7 +12,7 @@ use std::path::Path;
 
 use model::{MatchOp, Matcher};
 
-use crate::alertmanager::{AlertingConfigFile, InhibitRuleConfig, MatcherSyntax, parse_matchers};
+use crate::alertmanager::{AlertingConfigFile, InhibitRuleConfig, MatcherSyntax, SilenceLimits, parse_matchers};
 use crate::decode::{Context, Fields};
 use crate::environment::Environment;
 use crate::error::ConfigErrors;
@@ -31,7 +31,10 @@ const KEYS: &[&str] = &[
     "time_intervals",
     "event_recorder",
     "tracing",
+    "silences",
 ];
+
+const SILENCE_KEYS: &[&str] = &["max_duration", "require_comment"];
 
 const INHIBIT_KEYS: &[&str] = &[
     "name",
@@ -115,8 +118,19 @@ fn file(context: &Context<'_>, node: &Node, syntax: MatcherSyntax) -> AlertingCo
         receivers,
         inhibit_rules: inhibit_rules(&f, syntax),
         time_intervals,
+        silences: silences(&f),
         original: String::new(),
     }
+}
+
+fn silences(outer: &Fields<'_, '_>) -> SilenceLimits {
+    let Some(node) = outer.get("silences") else { return SilenceLimits::default() };
+    let f = Fields::open(outer.context, node, "silences", &[SILENCE_KEYS]);
+    let max_duration = f.duration("max_duration");
+    if max_duration.is_some_and(|most| most.is_zero()) {
+        f.problem("max_duration", "max_duration cannot be zero");
+    }
+    SilenceLimits { max_duration, require_comment: f.boolean("require_comment").unwrap_or_default() }
 }
 
 fn inhibit_rules(outer: &Fields<'_, '_>, syntax: MatcherSyntax) -> Vec<InhibitRuleConfig> {
