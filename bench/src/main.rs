@@ -1,5 +1,6 @@
 //! Workloads that measure the product and its peers, and print figures. They assert nothing.
 
+mod alerts;
 mod codec;
 mod generate;
 mod head;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Workload {
+    /// Reports of alerts, to our server and to Alertmanager: updates a CPU second, memory.
+    Alerts(alerts::AlertsArguments),
     /// The whole server beside VictoriaMetrics and Prometheus, fed and asked the same: samples a CPU second, bytes a sample,
     /// memory, time of a restart, CPU time of queries.
     Peers(peers::PeersArguments),
@@ -37,6 +40,7 @@ enum Workload {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().workload {
+        Workload::Alerts(arguments) => alerts::run(&arguments),
         Workload::Peers(arguments) => peers::run(&arguments),
         Workload::Codec(arguments) => codec::run(&arguments),
         Workload::Head(arguments) => head::run(&arguments),

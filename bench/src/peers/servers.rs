@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Afferent,
     VictoriaMetrics,
     Prometheus,
+    Alertmanager,
 }
 
 impl Kind {
@@ -32,6 +33,7 @@ impl Kind {
             Kind::Afferent => "Afferent",
             Kind::VictoriaMetrics => "VictoriaMetrics",
             Kind::Prometheus => "Prometheus",
+            Kind::Alertmanager => "Alertmanager",
         }
     }
 
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Afferent => afferent.to_owned(),
             Kind::VictoriaMetrics => peers?.join("usr/bin/victoria-metrics"),
             Kind::Prometheus => peers?.join("usr/bin/prometheus"),
+            Kind::Alertmanager => peers?.join("usr/bin/prometheus-alertmanager"),
         };
         path.exists().then_some(path)
     }
@@ -70,6 +73,12 @@ impl Kind {
                 command.args(["--web.enable-remote-write-receiver", "--web.enable-admin-api", "--log.level=warn"]);
                 // A sum over 100,000 series at 480 steps needs more than it grants by default, and 30 days more than two hours.
                 command.args(["--query.max-samples=200000000", "--storage.tsdb.retention.time=1y"]);
+            }
+            Kind::Alertmanager => {
+                command.arg(format!("--config.file={}", dir.join("alertmanager.yml").display()));
+                command.arg(format!("--storage.path={}", data.display()));
+                command.arg(format!("--web.listen-address={address}"));
+                command.args(["--cluster.listen-address=", "--log.level=warn"]);
             }
         }
         Ok(command)
@@ -175,6 +184,7 @@ impl Server {
                 self.rest()?;
                 bytes_under(&data)
             }
+            Kind::Alertmanager => self.bytes(),
             // The head becomes a block two hours later; a snapshot writes the same block now.
             Kind::Prometheus => {
                 let answer = self.connect()?.post("/api/v1/admin/tsdb/snapshot", "", b"")?;
