@@ -91,7 +91,7 @@ test('a window comes again and again', async ({ page }) => {
   await form.getByRole('button', { name: 'Again and again' }).click();
   await form.getByRole('button', { name: 'monday' }).click();
   await form.getByRole('button', { name: 'friday' }).click();
-  await expect(form).toContainText('every Monday and Friday, 22:00 to 02:00 Europe/Berlin of the next day');
+  await expect(form).toContainText('every Monday and Friday, 22:00 to 02:00 Europe/Berlin; ends on the next day');
   await form.getByRole('combobox', { name: 'Reminder' }).selectOption('15');
   await form.getByRole('button', { name: /^Silence/ }).click();
   await expect(form).toHaveCount(0);

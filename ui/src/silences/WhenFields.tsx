@@ -135,7 +135,8 @@ function Window(props: Props & { repeats: Recurrence }) {
           From
           <input
             className="input"
-            type="time"
+            inputMode="numeric"
+            placeholder="22:00"
             value={repeats.start}
             aria-invalid={wrong}
             onChange={(event) => change({ start: event.target.value })}
@@ -145,7 +146,8 @@ function Window(props: Props & { repeats: Recurrence }) {
           To
           <input
             className="input"
-            type="time"
+            inputMode="numeric"
+            placeholder="02:00"
             value={repeats.end}
             aria-invalid={wrong}
             onChange={(event) => change({ end: event.target.value })}
@@ -177,7 +179,7 @@ function Window(props: Props & { repeats: Recurrence }) {
       </div>
       <p className="quiet">
         Holds {describeRecurrence(repeats)}
-        {repeats.end <= repeats.start && ' of the next day'}
+        {repeats.end <= repeats.start && '; ends on the next day'}
       </p>
     </>
   );
