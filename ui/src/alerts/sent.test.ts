@@ -27,7 +27,7 @@ const sent = (fingerprint: string, labels: Labels, more: Partial<SentAlert> = {}
   status: { state: 'active', silencedBy: [], inhibitedBy: [], mutedBy: [] },
   ...more,
 });
-const known = (alerts: SentAlert[], acks: Sent['acks'] = new Map()): Sent => ({ alerts, acks });
+const known = (alerts: SentAlert[], acks: Sent['acks'] = new Map()): Sent => ({ alerts, acks, at: START + 10_000 });
 const START = Date.parse('2026-01-01T00:00:00Z');
 
 describe('alerts of rules', () => {
@@ -74,6 +74,8 @@ describe('alerts of rules', () => {
     expect([...acks.keys()]).toEqual(['1', '3']);
     const joined = joinSent([], known([sent('1', {}), sent('2', {}), sent('3', {})], acks), new Set());
     expect(joined.map((alert) => alert.ack?.by)).toEqual(['ann', undefined, undefined]);
+    const ahead = sent('1', {}, { startsAt: '2026-01-01T01:00:00Z' });
+    expect(joinSent([], known([ahead], acks), new Set())[0]?.ack?.by).toBe('ann');
     const quiet = { state: 'suppressed', silencedBy: ['x'], inhibitedBy: [], mutedBy: [] };
     const mixed = [...joined, ...joinSent([], known([sent('4', {}, { status: quiet })]), new Set())];
     const counts = (['', 'open', 'quiet', 'acknowledged'] as const).map((handled) => ofHandled(mixed, handled).length);

@@ -9,22 +9,24 @@ import type { Alert } from './model';
 import { levelOf } from './severity';
 
 export type Ack = { by: string; at: number; text: string };
-export type Sent = { alerts: SentAlert[]; acks: ReadonlyMap<string, Ack> };
+/** `at`: when this was asked, in epoch milliseconds. */
+export type Sent = { alerts: SentAlert[]; acks: ReadonlyMap<string, Ack>; at: number };
 
 /** Acknowledgements end with their alert; few alerts are older. */
 const LOOK_BACK = 30 * 86_400_000;
 
 /** A server that does not alert has sent nothing. */
 export async function fetchSent(signal: AbortSignal): Promise<Sent> {
-  const start = Date.now() - LOOK_BACK;
+  const at = Date.now();
+  const start = at - LOOK_BACK;
   try {
     const [alerts, page] = await Promise.all([
       fetchSentAlerts(signal),
       fetchHistory({ kind: ['acknowledged', 'unacknowledged'], start, limit: 10_000 }, signal),
     ]);
-    return { alerts, acks: acksOf(page.events) };
+    return { alerts, acks: acksOf(page.events), at };
   } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return { alerts: [], acks: new Map() };
+    if (error instanceof ApiError && error.status === 404) return { alerts: [], acks: new Map(), at };
     throw error;
   }
 }
@@ -152,10 +154,11 @@ export function joinSent(alerts: readonly Alert[], sent: Sent, queries: Readonly
   return [...own, ...foreign];
 }
 
-/** One of an earlier time that it fired does not count. */
+/** One of an earlier time that it fired does not count; of a start that lies ahead, as some senders write, nothing can be said. */
 function ackOf(known: SentAlert, sent: Sent): Ack | null {
   const ack = sent.acks.get(known.fingerprint);
-  return ack && ack.at >= Date.parse(known.startsAt) ? ack : null;
+  const start = Date.parse(known.startsAt);
+  return ack && (ack.at >= start || start > sent.at) ? ack : null;
 }
 
 export const isQuiet = ({ sent }: Alert): boolean =>
