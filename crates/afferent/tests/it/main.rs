@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::type_complexity)] // a test may stop where it stands
 
+mod alertmanager;
 mod budget;
 mod classic_ports;
 mod clients;
