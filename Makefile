@@ -9,6 +9,8 @@ DATA   ?= data
 LISTEN ?= 127.0.0.1:3000
 # Arguments of `make bench`: --quick, --series N, --minutes N, --only NAME,NAME.
 BENCH  ?=
+# Megabytes of log lines that `make bench` pushes.
+LOG_MEGABYTES ?= 2000
 CACHE  ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/afferent
 PEERS  ?= $(CACHE)/peers
 TARGET := $(or $(CARGO_TARGET_DIR),target)
@@ -43,6 +45,7 @@ bench: ## measure against the peers in one run and print ratios
 	@$(MAKE) --no-print-directory ui
 	cargo build --release -p afferent -p bench
 	$(TARGET)/release/bench peers $(BENCH)
+	$(TARGET)/release/bench logs --megabytes $(LOG_MEGABYTES)
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16

@@ -29,18 +29,47 @@ impl Meta {
     fn push<'a>(&mut self, entries: usize, pairs: impl Iterator<Item = (&'a str, &'a str)>) {
         let before = self.pairs.len();
         for (name, value) in pairs {
-            let known = self.names.iter().position(|n| **n == *name);
-            let place = known.unwrap_or_else(|| {
-                self.names.push(Box::from(name));
-                self.names.len() - 1
-            });
+            let place = self.place(name);
             self.text.push_str(value);
-            self.pairs.push((place as u32, self.text.len() as u32));
+            self.pairs.push((place, self.text.len() as u32));
         }
         if self.pairs.len() > before || !self.ends.is_empty() {
             self.ends.resize(entries, 0);
             self.ends.push(self.pairs.len() as u32);
         }
+    }
+
+    /// Adds what a range of the entries of others has, behind `entries` entries.
+    fn append(&mut self, entries: usize, other: &Meta, range: std::ops::Range<usize>) {
+        let end_of =
+            |entry: usize| if entry == 0 { 0 } else { other.ends.get(entry - 1).map_or(0, |end| *end as usize) };
+        if other.ends.is_empty() {
+            if !self.ends.is_empty() {
+                self.ends.resize(entries + range.len(), self.pairs.len() as u32);
+            }
+            return;
+        }
+        self.ends.resize(entries, self.pairs.len() as u32);
+        let places: Vec<u32> = other.names.iter().map(|name| self.place(name)).collect();
+        let last = range.end.min(other.ends.len());
+        let (from, to) = (end_of(range.start.min(last)), end_of(last));
+        let text_at = |pair: usize| if pair == 0 { 0 } else { other.pairs[pair - 1].1 as usize };
+        let (text_from, text_to) = (text_at(from), text_at(to));
+        let (text_before, pairs_before) = (self.text.len(), self.pairs.len());
+        self.text.push_str(&other.text[text_from..text_to]);
+        let moved = |end: u32| (end as usize - text_from + text_before) as u32;
+        self.pairs.extend(other.pairs[from..to].iter().map(|(name, end)| (places[*name as usize], moved(*end))));
+        let ends = other.ends[range.start.min(last)..last].iter();
+        self.ends.extend(ends.map(|end| (*end as usize - from + pairs_before) as u32));
+        self.ends.resize(entries + range.len(), self.pairs.len() as u32);
+    }
+
+    fn place(&mut self, name: &str) -> u32 {
+        let known = self.names.iter().position(|n| **n == *name);
+        known.unwrap_or_else(|| {
+            self.names.push(Box::from(name));
+            self.names.len() - 1
+        }) as u32
     }
 
     /// Name and value of the metadata of an entry, in the order in which they came.
@@ -121,6 +150,11 @@ impl Entries {
         self.push(other.timestamps[index], other.lines.get(index), other.meta.of(index));
     }
 
+    /// True where each entry is later than the one before, so that none is there twice.
+    fn is_in_order_once(&self) -> bool {
+        self.timestamps.is_sorted_by(|a, b| a < b)
+    }
+
     /// Bytes of memory, roughly.
     pub(crate) fn memory(&self) -> usize {
         self.lines.text.len() + ENTRY_BYTES * self.len() + self.meta.memory()
@@ -140,8 +174,28 @@ impl Entries {
     /// Takes over a part of the entries.
     pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Entries {
         let mut part = Entries::default();
-        range.for_each(|index| part.push_from(self, index));
+        part.append(self, range);
         part
+    }
+
+    /// Adds a range of the entries of others.
+    pub(crate) fn append(&mut self, other: &Entries, range: std::ops::Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        self.meta.append(self.len(), &other.meta, range.clone());
+        self.timestamps.extend_from_slice(&other.timestamps[range.clone()]);
+        let (from, to) = (other.lines.start(range.start), other.lines.ends[range.end - 1] as usize + 1);
+        let before = self.lines.text.len();
+        self.lines.text.extend_from_slice(&other.lines.text[from..to]);
+        self.lines.ends.extend(other.lines.ends[range].iter().map(|end| (*end as usize - from + before) as u32));
+    }
+
+    /// Makes room for as many entries and as much text as others have.
+    pub(crate) fn reserve_as(&mut self, (entries, text_bytes): (usize, usize)) {
+        self.timestamps.reserve(entries);
+        self.lines.ends.reserve(entries);
+        self.lines.text.reserve(text_bytes);
     }
 
     /// Keeps the entries for which `keep` answers true.
@@ -175,6 +229,17 @@ pub(crate) fn find(lines: &Lines, text: &[u8]) -> Option<Vec<u32>> {
 
 /// Puts entries in order of time, each time and line once. Entries of one time stay in the order of the parts.
 pub(crate) fn merge(parts: &[&Entries]) -> Entries {
+    let filled = || parts.iter().filter(|part| !part.is_empty());
+    let follows = |(before, after): (&&Entries, &&Entries)| before.timestamps.last() < after.timestamps.first();
+    if filled().zip(filled().skip(1)).all(follows) && parts.iter().all(|part| part.is_in_order_once()) {
+        let mut merged = Entries::default();
+        merged.reserve_as((
+            parts.iter().map(|part| part.len()).sum(),
+            parts.iter().map(|part| part.lines.text.len()).sum(),
+        ));
+        filled().for_each(|part| merged.append(part, 0..part.len()));
+        return merged;
+    }
     let mut order: Vec<(i64, u32, u32)> = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
     for (number, part) in parts.iter().enumerate() {
         order.extend(part.timestamps.iter().enumerate().map(|(at, time)| (*time, number as u32, at as u32)));
@@ -269,6 +334,34 @@ mod tests {
             prop_assert_eq!(found, wanted);
             for at in 0..merged.len() {
                 prop_assert_eq!(merged.meta.of(at).count(), (merged.timestamps[at] % 3) as usize);
+            }
+        }
+
+        #[test]
+        fn parts_are_what_they_were(
+            list in proptest::collection::vec((0_i64..9, "[a-z]{0,3}"), 0..30), plain in 0_usize..30,
+            begin in any::<prop::sample::Index>(), length in 0_usize..30,
+        ) {
+            let mut all = entries(&list);
+            let mut other = Entries::default();
+            // Some have no metadata at all, some only at the beginning.
+            for (time, line) in list.iter().take(plain) {
+                other.push(*time, line.as_bytes(), std::iter::empty());
+            }
+            all.append(&other, 0..other.len());
+            other.append(&all, 0..all.len());
+            let begin = begin.index(all.len() + 1);
+            let range = begin..(begin + length).min(all.len());
+            let part = all.part(range.clone());
+            prop_assert_eq!(part.len(), range.len());
+            prop_assert_eq!(other.len(), all.len() + plain.min(list.len()));
+            for (at, from) in range.enumerate() {
+                let moved = from + plain.min(list.len());
+                for (one, at) in [(&part, at), (&other, moved)] {
+                    prop_assert_eq!(one.timestamps[at], all.timestamps[from]);
+                    prop_assert_eq!(one.lines.get(at), all.lines.get(from));
+                    prop_assert_eq!(one.meta.of(at).collect::<Vec<_>>(), all.meta.of(from).collect::<Vec<_>>());
+                }
             }
         }
 

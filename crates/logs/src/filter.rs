@@ -9,7 +9,6 @@
 //!
 //! Each block ends with a checksum: a bit that was lost on a disk must not hide a line.
 
-use hashbrown::HashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Bytes of a block.
@@ -44,24 +43,6 @@ impl Shape {
         (self.token_blocks as usize + self.gram_blocks as usize) * BLOCK
     }
 }
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Kept(u64);
-
-impl std::hash::Hasher for Kept {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, _: &[u8]) {}
-
-    fn write_u64(&mut self, n: u64) {
-        self.0 = n;
-    }
-}
-
-/// Hashes are hashes already.
-type Hashes = HashSet<u64, std::hash::BuildHasherDefault<Kept>>;
 
 const WORD: u8 = 1;
 const HEX: u8 = 2;
@@ -101,89 +82,184 @@ fn runs(text: &[u8], kind: u8) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-/// Hashes that were met lately: what is in every line need not be looked for in a set each time.
-struct Lately(Box<[u64; 4096]>);
-
-impl Lately {
-    fn new() -> Self {
-        Lately(Box::new([0; 4096]))
-    }
-
-    /// False where the hash is known to have been met.
-    fn is_new(&mut self, hash: u64) -> bool {
-        let place = &mut self.0[(hash ^ hash >> 32) as usize % 4096];
-        std::mem::replace(place, hash) != hash || hash == 0
-    }
-}
-
-/// Visits the least gram of every window, hashed; of neighbouring windows with the same one only once.
+/// Adds the least gram of every window, hashed, where `is_new` says so; of neighbouring windows with the same one only once.
 ///
 /// Windows are told block by block: the least of a window is that of the end of one block and that of the beginning of the next.
-fn minimizers(text: &[u8], mut visit: impl FnMut(u64)) {
+/// Whether a window's is another than that before cannot be foreseen, so all are written down and counted only where it is.
+fn minimizers(text: &[u8], hashes: &mut Vec<u64>, mut is_new: impl FnMut(u64) -> bool) {
     if text.len() < SURE_BYTES {
         return;
     }
     // Of each place on in the block before, the least up to its end.
     let mut ends = [u64::MAX; WINDOW + 1];
-    let mut last = None;
+    // No window has this one: only one gram would, and equal neighbours are of one repeated byte, which it is not.
+    let mut last = u64::MAX;
     let count = text.len() - (GRAM - 1);
     for begin in (0..count).step_by(WINDOW) {
-        let length = (count - begin).min(WINDOW);
-        let bytes = &text[begin..begin + length + GRAM - 1];
         let mut order = [u64::MAX; WINDOW];
-        for (order, gram) in order.iter_mut().zip(bytes.windows(GRAM)) {
-            let gram = u64::from_le_bytes(gram.try_into().expect("a window has eight bytes"));
-            *order = gram.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let length = (count - begin).min(WINDOW);
+        match text[begin..].first_chunk::<SURE_BYTES>() {
+            Some(bytes) => order = std::array::from_fn(|place| gram_order(bytes, place)),
+            None => order.iter_mut().zip(text[begin..].windows(GRAM)).for_each(|(to, gram)| *to = gram_order(gram, 0)),
         }
         let mut least = u64::MAX;
-        for place in 0..length {
+        let mut windows = [0; WINDOW];
+        for place in 0..WINDOW {
             least = least.min(order[place]);
-            if begin == 0 && place + 1 < WINDOW {
-                continue;
-            }
-            let of_window = least.min(ends[place + 1]);
-            if last != Some(of_window) {
-                last = Some(of_window);
-                visit((of_window ^ of_window >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9));
-            }
+            windows[place] = least.min(ends[place + 1]);
         }
         for place in (0..WINDOW).rev() {
             ends[place] = order[place].min(ends[place + 1]);
         }
+        let mut met = [0; WINDOW];
+        let mut others = 0;
+        // The first window ends with the first block.
+        for of_window in &windows[if begin == 0 { WINDOW - 1 } else { 0 }..length] {
+            met[others] = *of_window;
+            others += usize::from(*of_window != last);
+            last = *of_window;
+        }
+        let from = hashes.len();
+        let mut kept = from;
+        hashes.resize(from + others, 0);
+        for of_window in &met[..others] {
+            let hash = (of_window ^ of_window >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            hashes[kept] = hash;
+            kept += usize::from(is_new(hash));
+        }
+        hashes.truncate(kept);
     }
+}
+
+fn gram_order(bytes: &[u8], place: usize) -> u64 {
+    let gram = bytes[place..].first_chunk::<GRAM>().expect("a gram has eight bytes");
+    u64::from_le_bytes(*gram).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// What has been met lately: what is in every line need not be noted each time.
+struct Lately<K>(Box<[K; LATELY]>);
+
+const LATELY: usize = 4096;
+
+impl<K: Copy + PartialEq + Default> Lately<K> {
+    fn new() -> Self {
+        Lately(Box::new([K::default(); LATELY]))
+    }
+
+    /// False where the key is known to have been met; `hash` is one of the key, which is not the default.
+    fn is_new(&mut self, key: K, hash: u64) -> bool {
+        let place = &mut self.0[(hash >> 32) as usize % LATELY];
+        let is_new = *place != key;
+        *place = key;
+        is_new
+    }
+}
+
+/// A token of at most 15 bytes as a number, where the text goes on far enough to read it at once.
+fn short_token(text: &[u8], begin: usize, length: usize) -> Option<u128> {
+    let bytes = text[begin..].first_chunk::<16>().filter(|_| length < 16)?;
+    let kept = u128::from_le_bytes(*bytes) << (8 * (16 - length));
+    // Bytes of tokens are not zero, so the length is told, too.
+    Some(kept)
+}
+
+/// Hashes of tokens, most of them once, and the lengths of runs of hexadecimal digits.
+fn tokens(text: &[u8], hashes: &mut Vec<u64>) -> u64 {
+    let mut hex_lengths = 0;
+    let mut lately = Lately::<u128>::new();
+    word_runs(text, |begin, end| {
+        let length = end - begin;
+        if length < LEAST_TOKEN {
+            return;
+        }
+        if let Some(key) = short_token(text, begin, length) {
+            let hash = ((key >> 64) as u64 ^ key as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            if !lately.is_new(key, hash) {
+                return;
+            }
+        }
+        let token = &text[begin..end];
+        hashes.push(xxh3_64(token));
+        if length >= LEAST_HEX {
+            for (from, to) in runs(token, HEX).filter(|(from, to)| to - from >= LEAST_HEX) {
+                hex_lengths |= 1 << (to - from).min(63);
+                if to - from < length {
+                    hashes.push(xxh3_64(&token[from..to]));
+                }
+            }
+        }
+    });
+    hex_lengths
+}
+
+/// Bit n: byte n is part of a word.
+fn word_bits(bytes: &[u8; 64]) -> u64 {
+    let is_word =
+        |b: u8| ((b | 0x20).wrapping_sub(b'a') < 26) as u8 | (b.wrapping_sub(b'0') < 10) as u8 | (b == b'_') as u8;
+    let flags = bytes.map(is_word);
+    let mut bits = 0;
+    for (number, eight) in flags.as_chunks::<8>().0.iter().enumerate() {
+        let packed = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits |= packed << (8 * number);
+    }
+    bits
+}
+
+/// Visits runs of letters, digits and underscores: begin and end.
+fn word_runs(text: &[u8], mut visit: impl FnMut(usize, usize)) {
+    let mut begun: Option<usize> = None;
+    let mut tail = [0; 64];
+    for base in (0..text.len()).step_by(64) {
+        let rest = &text[base..];
+        let bytes = match rest.first_chunk::<64>() {
+            Some(bytes) => bytes,
+            None => {
+                tail[..rest.len()].copy_from_slice(rest);
+                &tail
+            }
+        };
+        let words = word_bits(bytes);
+        // Bits where a word begins or has just ended.
+        let mut edges = words ^ (words << 1 | u64::from(begun.is_some()));
+        while edges != 0 {
+            let at = base + edges.trailing_zeros() as usize;
+            edges &= edges - 1;
+            match begun.take() {
+                Some(begin) => visit(begin, at),
+                None => begun = Some(at),
+            }
+        }
+    }
+    if let Some(begin) = begun {
+        visit(begin, text.len());
+    }
+}
+
+/// About how many different ones there are among hashes: told by how many of some places none of them falls on.
+fn distinct(hashes: &[u64]) -> usize {
+    let places = (2 * hashes.len()).next_power_of_two().max(64);
+    let mut taken = vec![0_u64; places / 64];
+    for hash in hashes {
+        let place = (mixed(*hash) >> 20) as usize % places;
+        taken[place / 64] |= 1 << (place % 64);
+    }
+    let free = places - taken.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+    let estimate = -(places as f64) * (free.max(1) as f64 / places as f64).ln();
+    (estimate.ceil() as usize).min(hashes.len())
 }
 
 /// Makes the filters of a page's lines.
 pub(crate) fn build(text: &[u8]) -> (Vec<u8>, Shape) {
-    let mut tokens = Hashes::default();
-    let mut lately = Lately::new();
-    let mut shape = Shape::default();
-    for (begin, end) in runs(text, WORD) {
-        if end - begin >= LEAST_TOKEN {
-            let hash = xxh3_64(&text[begin..end]);
-            if lately.is_new(hash) {
-                tokens.insert(hash);
-            }
-        }
-        if end - begin >= LEAST_HEX {
-            for (from, to) in runs(&text[begin..end], HEX).filter(|(from, to)| to - from >= LEAST_HEX) {
-                shape.hex_lengths |= 1 << (to - from).min(63);
-                tokens.insert(xxh3_64(&text[begin + from..begin + to]));
-            }
-        }
-    }
-    let mut grams = Hashes::default();
-    let mut lately = Lately::new();
-    minimizers(text, |hash| {
-        if lately.is_new(hash) {
-            grams.insert(hash);
-        }
-    });
-    shape.token_blocks = blocks_for(tokens.len() * TOKEN_BITS);
-    shape.gram_blocks = blocks_for(grams.len() * GRAM_BITS);
+    let mut tokens_met = Vec::new();
+    let mut shape = Shape { hex_lengths: tokens(text, &mut tokens_met), ..Shape::default() };
+    let mut grams = Vec::with_capacity(text.len() / 16);
+    let mut lately = Lately::<u64>::new();
+    minimizers(text, &mut grams, |hash| lately.is_new(hash, hash) | (hash == 0));
+    shape.token_blocks = blocks_for(distinct(&tokens_met) * TOKEN_BITS);
+    shape.gram_blocks = blocks_for(distinct(&grams) * GRAM_BITS);
     let mut bytes = vec![0; shape.bytes()];
     let (first, second) = bytes.split_at_mut(shape.token_blocks as usize * BLOCK);
-    tokens.iter().for_each(|hash| set(first, *hash, TOKEN_HASHES));
+    tokens_met.iter().for_each(|hash| set(first, *hash, TOKEN_HASHES));
     grams.iter().for_each(|hash| set(second, *hash, GRAM_HASHES));
     for block in bytes.chunks_exact_mut(BLOCK) {
         let crc = crc32fast::hash(&block[..BLOCK - 4]);
@@ -196,10 +272,14 @@ fn blocks_for(bits: usize) -> u32 {
     (bits as u64).div_ceil(BITS).max(1) as u32
 }
 
+/// Minimizers are small by choice, so they are mixed once more.
+fn mixed(hash: u64) -> u64 {
+    (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
+}
+
 /// The block of a hash, and bits in it.
 fn bits(hash: u64, blocks: u32, count: u32) -> (usize, impl Iterator<Item = usize>) {
-    // Minimizers are small by choice, so they are mixed once more.
-    let mixed = (hash ^ hash >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let mixed = mixed(hash);
     let block = ((mixed >> 32) * u64::from(blocks)) >> 32;
     let mut state = mixed ^ hash;
     let bits = (0..count).map(move |_| {
@@ -240,7 +320,7 @@ impl Question {
                 false => question.edges.push((end - begin, hash)),
             }
         }
-        minimizers(fragment, |hash| question.grams.push(hash));
+        minimizers(fragment, &mut question.grams, |_| true);
         question
     }
 

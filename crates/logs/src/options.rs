@@ -86,7 +86,7 @@ pub struct StoreOptions {
     pub limits: LogLimitTable,
     /// The head is flushed at least this often (wall time).
     pub flush_interval: Duration,
-    /// The head is flushed once it holds so many bytes.
+    /// The head is flushed once it holds so many bytes. At twice as many, batches wait until a flush has ended.
     pub flush_head_bytes: usize,
     /// Of each stream, entries that are newer than so many nanoseconds before its newest stay in memory when the store flushes by
     /// itself, an eighth of them at most: what comes late by less does not overlap with a block.

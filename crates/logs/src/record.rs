@@ -45,11 +45,11 @@ pub(crate) fn encode(batch: &LogBatch, takes: &[bool], record: &mut Record) {
         before = entry.timestamp();
         put_varint(out, entry.line().len() as u64);
         out.extend_from_slice(entry.line());
-        let metadata = entry.metadata();
+        let metadata = entry.metadata_texts();
         put_varint(out, metadata.len() as u64);
-        for (name, value) in metadata {
-            put_text(out, name);
-            put_text(out, value);
+        for text in metadata.flat_map(|(name, value)| [name, value]) {
+            put_varint(out, text.len() as u64);
+            out.extend_from_slice(text);
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Counters {
     pub(crate) rejected: [AtomicU64; REASONS.len()],
     /// Entries of batches that were refused whole: for lack of memory, and because too much waited to be logged.
     pub(crate) over_memory: AtomicU64,
+    /// Batches that waited for a flush.
+    pub(crate) delayed: AtomicU64,
     pub(crate) log_is_full: AtomicU64,
     pub(crate) flushes: AtomicU64,
     pub(crate) flushed_entries: AtomicU64,
@@ -122,7 +124,7 @@ impl Collector for StoreCollector {
         let Some(store) = self.0.upgrade() else { return Ok(()) };
         let stats = store.stats();
         let (counters, wal) = (store.counters(), store.wal_counters());
-        let totals: [(&str, &str, u64); 14] = [
+        let totals: [(&str, &str, u64); 15] = [
             ("afferent_logs_entries_appended", "Entries taken", stats.entries_appended),
             ("afferent_logs_bytes_appended", "Bytes of lines and metadata taken", stats.bytes_appended),
             ("afferent_logs_duplicates", "Entries that were there already", stats.duplicates),
@@ -132,6 +134,7 @@ impl Collector for StoreCollector {
             ("afferent_logs_corruptions", "Damaged places found at the start", get(&counters.corruptions)),
             ("afferent_logs_flushes", "Flushes of the head", stats.flushes),
             ("afferent_logs_flush_failures", "Flushes of the head that failed", get(&counters.flush_failures)),
+            ("afferent_logs_batches_delayed", "Batches that waited for a flush", get(&counters.delayed)),
             ("afferent_logs_flushed_entries", "Entries moved from the head to blocks", stats.flushed_entries),
             ("afferent_logs_compactions", "Compaction jobs done", stats.compactions),
             ("afferent_logs_compactions_failed", "Compaction jobs that failed", stats.failed_compactions),

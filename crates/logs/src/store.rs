@@ -13,6 +13,7 @@ use model::{
 };
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
+use tokio::sync::watch;
 
 use crate::compact::{self, Compactor};
 use crate::flush::{self, Places};
@@ -28,6 +29,9 @@ use crate::{LogLimitTable, RecoveryReport, StoreError, StoreOptions};
 const TICK: Duration = Duration::from_secs(5);
 /// A flush that failed is not tried again sooner.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// A batch waits for so many flushes at most.
+const FLUSHES_AWAITED: usize = 3;
 
 /// What only one flush at a time touches.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub struct Store {
     limits: RwLock<LogLimitTable>,
     replay_time: Duration,
     is_closed: AtomicBool,
+    /// Flushes that have come to an end, and whether the last one failed.
+    flushed: watch::Sender<(u64, bool)>,
     signal: Signal,
     compact_signal: Signal,
     workers: Mutex<Vec<Worker>>,
@@ -101,6 +107,7 @@ impl Store {
             limits: RwLock::new(options.limits.clone()),
             replay_time: report.elapsed,
             is_closed: AtomicBool::new(false),
+            flushed: watch::Sender::new((0, false)),
             signal: Signal::default(),
             compact_signal: Signal::default(),
             workers: Mutex::default(),
@@ -237,6 +244,7 @@ impl Store {
             hold_back,
         });
         maintenance.last_failed = result.is_err();
+        self.flushed.send_modify(|(flushes, failed)| (*flushes, *failed) = (*flushes + 1, result.is_err()));
         match result {
             Ok(entries) => {
                 add(&self.counters.flushes, 1);
@@ -316,6 +324,29 @@ impl Store {
         registry.register_collector(Box::new(StoreCollector(self.me.clone())));
     }
 
+    /// True where batches come faster than they are flushed. Whoever sends waits then, so that memory stays what it is; where
+    /// nothing can be flushed there is nothing to wait for.
+    fn is_behind(&self) -> bool {
+        self.options.background
+            && self.head_bytes() > 2 * self.options.flush_head_bytes as u64
+            && !self.is_closed.load(Ordering::Relaxed)
+            && !self.flushed.borrow().1
+    }
+
+    async fn catch_up(&self) {
+        let mut flushed = self.flushed.subscribe();
+        if !self.is_behind() {
+            return;
+        }
+        add(&self.counters.delayed, 1);
+        for _ in 0..FLUSHES_AWAITED {
+            self.signal.wake();
+            if flushed.changed().await.is_err() || !self.is_behind() {
+                break;
+            }
+        }
+    }
+
     /// Takes a batch and queues its record.
     fn admit(&self, batch: &LogBatch) -> Result<(LogReport, Option<Commit>), AppendError> {
         if self.is_closed.load(Ordering::Relaxed) {
@@ -362,17 +393,30 @@ impl Drop for Store {
     }
 }
 
+/// The report of a batch once its record is durable.
+async fn durable(admitted: Result<(LogReport, Option<Commit>), AppendError>) -> Result<LogReport, AppendError> {
+    let (report, commit) = admitted?;
+    if let Some(commit) = commit {
+        commit.wait().await.map_err(|reason| AppendError::Log(reason.to_string()))?;
+    }
+    Ok(report)
+}
+
 impl LogSink for Store {
     fn append(&self, batch: LogBatch) -> LogFuture {
+        if self.is_behind()
+            && let Some(store) = self.me.upgrade()
+        {
+            return Box::pin(async move {
+                store.catch_up().await;
+                let admitted = store.admit(&batch);
+                drop((store, batch));
+                durable(admitted).await
+            });
+        }
         let admitted = self.admit(&batch);
         drop(batch);
-        Box::pin(async move {
-            let (report, commit) = admitted?;
-            if let Some(commit) = commit {
-                commit.wait().await.map_err(|reason| AppendError::Log(reason.to_string()))?;
-            }
-            Ok(report)
-        })
+        Box::pin(durable(admitted))
     }
 }
 

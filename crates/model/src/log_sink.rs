@@ -50,6 +50,11 @@ impl LogBatch {
         (self.streams.len() - 1) as u32
     }
 
+    /// Makes room for so many bytes of lines and metadata.
+    pub fn reserve(&mut self, text_bytes: usize) {
+        self.text.reserve(text_bytes);
+    }
+
     /// Adds an entry: nanoseconds since the Unix epoch, the line as it came (any bytes), and structured metadata.
     ///
     /// Panics where the batch would pass 4 GiB of text; doors bound their requests far below.
@@ -122,6 +127,17 @@ impl<'a> LogEntry<'a> {
     /// The line as it came.
     pub fn line(self) -> &'a [u8] {
         self.batch.bytes(&self.entry.line)
+    }
+
+    /// Bytes of structured metadata, names and values.
+    pub fn metadata_bytes(self) -> usize {
+        self.metadata_texts().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
+    /// As [`LogEntry::metadata`], as plain bytes.
+    pub fn metadata_texts(self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> {
+        let range = self.entry.metadata.start as usize..self.entry.metadata.end as usize;
+        self.batch.metadata[range].iter().map(move |(name, value)| (self.batch.bytes(name), self.batch.bytes(value)))
     }
 
     /// Structured metadata, in the order in which it came.

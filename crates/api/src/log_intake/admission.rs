@@ -57,6 +57,11 @@ impl<'a> Admission<'a> {
         }
     }
 
+    /// Makes room for lines and metadata of so many bytes.
+    pub(crate) fn expect(&mut self, text_bytes: usize) {
+        self.batch.reserve(text_bytes);
+    }
+
     /// The present in nanoseconds, for entries that have no time.
     pub(crate) fn now(&self) -> i64 {
         self.now

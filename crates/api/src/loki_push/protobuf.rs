@@ -9,6 +9,7 @@ use crate::remote_write::wire::{Reader, Value, WireError};
 /// Admits a message; answers the number of its streams. A message that is broken is an error before anything of it was admitted.
 pub(super) fn admit(message: &[u8], admission: &mut Admission<'_>) -> Result<usize, WireError> {
     check(message)?;
+    admission.expect(message.len());
     let mut streams = 0;
     let mut reader = Reader::new(message);
     while let Some((field, value)) = reader.field()? {

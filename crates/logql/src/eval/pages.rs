@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 use model::{ABSENT, Column, Lines, LogPage, NamedColumn, NanoRange, PageInfo};
+use regex::bytes::Regex;
 
 use crate::error::QueryError;
 use crate::pipeline::CompiledLineFilter;
@@ -189,8 +190,14 @@ pub(crate) fn search(lines: &Lines, places: Range<usize>, filters: &[&CompiledLi
         shortest * 16 / filter.needs().len()
     });
     let Some(best) = best else {
-        let passes = |place: usize| filters.iter().all(|filter| filter.passes(lines.get(place)));
-        return if filters.is_empty() { Picked::All(places) } else { Picked::All(places).retain(passes) };
+        let scanned = filters.iter().find_map(|filter| Some((*filter, filter.over_lines()?)));
+        let picked = match scanned {
+            Some((_, regex)) => Picked::Some(scan(lines, &places, regex)),
+            None => Picked::All(places),
+        };
+        let left = || filters.iter().filter(|filter| scanned.is_none_or(|(done, _)| !std::ptr::eq(**filter, done)));
+        let passes = |place: usize| left().all(|filter| filter.passes(lines.get(place)));
+        return if left().next().is_none() { picked } else { picked.retain(passes) };
     };
     let mut hits = Vec::new();
     for text in best.needs() {
@@ -208,6 +215,15 @@ pub(crate) fn search(lines: &Lines, places: Range<usize>, filters: &[&CompiledLi
     Picked::Some(hits)
 }
 
+/// The line from `line` on that a place of the text is in; lines near are found by walking, those farther off by search.
+fn line_from(lines: &Lines, line: usize, end: usize, hit: usize) -> usize {
+    let near = (line + 8).min(end);
+    match lines.ends[line..near].iter().position(|end| hit <= *end as usize) {
+        Some(steps) => line + steps,
+        None => lines.line_at(hit),
+    }
+}
+
 /// Adds the places of the lines that contain the text.
 fn find(lines: &Lines, places: &Range<usize>, text: &[u8], hits: &mut Vec<u32>) {
     if places.is_empty() {
@@ -219,12 +235,7 @@ fn find(lines: &Lines, places: &Range<usize>, text: &[u8], hits: &mut Vec<u32>) 
     let mut line = places.start;
     while let Some(found) = finder.find(&lines.text[at..end]) {
         let hit = at + found;
-        // Lines near the hit before are found by walking, those farther off by search.
-        let near = (line + 8).min(places.end);
-        line = match lines.ends[line..near].iter().position(|end| hit <= *end as usize) {
-            Some(steps) => line + steps,
-            None => lines.line_at(hit),
-        };
+        line = line_from(lines, line, places.end, hit);
         let line_end = lines.ends[line] as usize;
         if hit + text.len() <= line_end {
             hits.push(line as u32);
@@ -237,6 +248,24 @@ fn find(lines: &Lines, places: &Range<usize>, text: &[u8], hits: &mut Vec<u32>) 
             return;
         }
     }
+}
+
+/// The places of the lines that contain an expression whose matches are never blank and stay within a line.
+fn scan(lines: &Lines, places: &Range<usize>, regex: &Regex) -> Vec<u32> {
+    let mut hits = Vec::new();
+    let Some(last) = places.clone().last() else { return hits };
+    let text = &lines.text[..lines.ends[last] as usize];
+    let mut at = lines.start(places.start);
+    let mut line = places.start;
+    while at <= text.len()
+        && let Some(end) = regex.shortest_match_at(text, at)
+    {
+        line = line_from(lines, line, places.end, end - 1);
+        hits.push(line as u32);
+        at = lines.ends[line] as usize + 1;
+        line += 1;
+    }
+    hits
 }
 
 /// The text of a column at a place.
@@ -294,5 +323,30 @@ impl<'p> Metadata<'p> {
         }
         let columns = self.read()?;
         Ok(columns.iter().find(|column| &*column.name == name).map(|column| &column.values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn scanning_many_lines_finds_what_each_has(
+            list in proptest::collection::vec("[abé\n]{0,6}", 0..20), pattern in 0_usize..6,
+            begin in any::<prop::sample::Index>(), length in 0_usize..20,
+        ) {
+            let pattern = ["a", "ab+", "[ab]{2}", "b.a", "é|bb", "(?i)A[^\n]"][pattern];
+            let regex = Regex::new(pattern).unwrap();
+            let mut lines = Lines::default();
+            list.iter().for_each(|line| lines.push(line.as_bytes()));
+            let begin = begin.index(list.len() + 1);
+            let places = begin..(begin + length).min(list.len());
+            let each: Vec<u32> =
+                places.clone().filter(|at| regex.is_match(list[*at].as_bytes())).map(|at| at as u32).collect();
+            prop_assert_eq!(scan(&lines, &places, &regex), each);
+        }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct CompiledLineFilter {
     needs: Vec<Vec<u8>>,
     /// The text, in small letters, that exactly the passing lines contain in whatever case.
     folded: Option<Vec<u8>>,
+    /// What is found in lines that stand one behind the other is what is found in each.
+    is_within_lines: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -41,7 +43,11 @@ impl CompiledLineFilter {
             [one] if filter.op == LineOp::Regex => folded(&one.text),
             _ => None,
         };
-        Ok(CompiledLineFilter { negated, test, needs, folded })
+        let is_within_lines = match (&test, filter.alternatives.as_slice()) {
+            (Test::Regex(_), [one]) => super::literals::is_within_lines(&one.text),
+            _ => false,
+        };
+        Ok(CompiledLineFilter { negated, test, needs, folded, is_within_lines })
     }
 
     /// True where the line passes.
@@ -77,6 +83,14 @@ impl CompiledLineFilter {
     /// The text, in small letters, that exactly the passing lines contain in whatever case.
     pub(crate) fn folded(&self) -> Option<&[u8]> {
         self.folded.as_deref()
+    }
+
+    /// The expression that the passing lines contain, where many lines may be searched at once.
+    pub(crate) fn over_lines(&self) -> Option<&Regex> {
+        match &self.test {
+            Test::Regex(regex) if self.is_within_lines && !self.negated => Some(regex),
+            _ => None,
+        }
     }
 
     /// The text that lines that do not pass contain.

@@ -1,6 +1,6 @@
 //! Texts that whatever an expression matches must contain.
 
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// More alternatives than this are no help.
 const MOST: usize = 16;
@@ -9,13 +9,35 @@ const SHORTEST: usize = 3;
 
 /// Texts of which every match of the expression contains at least one; `None` where nothing is known.
 pub(crate) fn required(pattern: &str) -> Option<Vec<Vec<u8>>> {
-    let hir = regex_syntax::ParserBuilder::new()
-        .utf8(false)
-        .nest_limit(100)
-        .build()
-        .parse(&model::pattern::from_go(pattern))
-        .ok()?;
-    of(&hir).filter(|texts| texts.iter().all(|text| text.len() >= SHORTEST))
+    of(&parse(pattern)?).filter(|texts| texts.iter().all(|text| text.len() >= SHORTEST))
+}
+
+fn parse(pattern: &str) -> Option<Hir> {
+    let mut builder = regex_syntax::ParserBuilder::new();
+    builder.utf8(false).nest_limit(100).build().parse(&model::pattern::from_go(pattern)).ok()
+}
+
+/// True where a match is never empty, has no line break in it, and does not depend on what is around it: then lines that stand one
+/// behind the other have the matches that each has alone.
+pub(crate) fn is_within_lines(pattern: &str) -> bool {
+    parse(pattern).is_some_and(|hir| hir.properties().minimum_len().is_some_and(|least| least > 0) && is_local(&hir))
+}
+
+fn is_local(hir: &Hir) -> bool {
+    match hir.kind() {
+        HirKind::Empty => true,
+        HirKind::Look(_) => false,
+        HirKind::Literal(literal) => !literal.0.contains(&b'\n'),
+        HirKind::Class(Class::Unicode(class)) => {
+            class.iter().all(|range| !(range.start()..=range.end()).contains(&'\n'))
+        }
+        HirKind::Class(Class::Bytes(class)) => {
+            class.iter().all(|range| !(range.start()..=range.end()).contains(&b'\n'))
+        }
+        HirKind::Repetition(repetition) => is_local(&repetition.sub),
+        HirKind::Capture(capture) => is_local(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().all(is_local),
+    }
 }
 
 fn of(hir: &Hir) -> Option<Vec<Vec<u8>>> {
@@ -56,5 +78,15 @@ mod tests {
         assert_eq!(required(r"(ab|.)c"), None);
         assert_eq!(required(r"(?i)foo"), None);
         assert_eq!(required(r"x*yyyy?"), text(&["yyy"]));
+    }
+
+    #[test]
+    fn what_may_reach_beyond_a_line_is_told() {
+        for pattern in ["a", "[a-c]{2}9", "(x|yz)+", "a.c", "\\d+", "(?i)é", "a(b|)"] {
+            assert!(is_within_lines(pattern), "{pattern}");
+        }
+        for pattern in ["", "a*", "^a", "a$", "\\bfoo", "[^a]", "a\\s", "(?s)a.b", "a\nb", "(a|b\\W)", "("] {
+            assert!(!is_within_lines(pattern), "{pattern}");
+        }
     }
 }

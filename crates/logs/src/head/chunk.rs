@@ -27,6 +27,16 @@ fn hash(timestamp: i64, line: &[u8]) -> u64 {
 }
 
 impl Chunk {
+    /// Makes room in an empty chunk for as much as another one has.
+    pub(crate) fn reserve_as(&mut self, size: (usize, usize)) {
+        self.main.reserve_as(size);
+    }
+
+    /// Entries and bytes of lines in order.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.main.len(), self.main.lines.text.len())
+    }
+
     /// Adds an entry; answers the bytes of memory that it takes.
     pub(crate) fn push<'a>(
         &mut self,

@@ -25,6 +25,9 @@ const STREAM_BYTES: usize = 400;
 /// At most one of so many bytes of a stream stays behind in a flush.
 const HELD_SHARE: usize = 8;
 
+/// After a chunk with so many bytes of lines, room is made for as many more at once.
+const LARGE_CHUNK: usize = 128 << 10;
+
 /// What all heads of a store share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
@@ -51,6 +54,18 @@ struct Stream {
     next_newest: i64,
     bucket: Option<Bucket>,
     used_ms: i64,
+    /// Entries and bytes of lines of the chunk before the open one, where that was large.
+    usual: Option<(usize, usize)>,
+}
+
+/// What a batch adds to a head.
+#[derive(Clone, Copy, Debug, Default)]
+struct Added {
+    entries: u64,
+    duplicates: u64,
+    /// Of lines and metadata.
+    bytes: u64,
+    memory: i64,
 }
 
 /// What a reader or a flush takes of a stream.
@@ -121,10 +136,13 @@ impl Head {
             self.record = written;
         }
         let commit = submitted?;
+        let mut added = Added::default();
         for (entry, _) in batch.iter().zip(&takes).filter(|(_, takes)| **takes) {
             let place = places[entry.stream() as usize].expect("entries without a stream are not taken");
-            report.stored += u64::from(self.put(place, entry, now_ms));
+            self.put(place, entry, now_ms, &mut added);
         }
+        report.stored = added.entries;
+        self.count(added);
         self.shared.appended.fetch_add(report.stored, Ordering::Relaxed);
         Ok((report, Some(commit)))
     }
@@ -133,12 +151,20 @@ impl Head {
     pub(crate) fn restore(&mut self, batch: &LogBatch, now_ms: i64) -> u64 {
         let no_limits = LogLimits { streams: None, stream_rate: None, out_of_order_window: None };
         let places = self.find_streams(batch, &no_limits, now_ms);
-        let mut restored = 0;
+        let mut added = Added::default();
         for entry in batch.iter() {
             let place = places[entry.stream() as usize].expect("without a limit every stream has a place");
-            restored += u64::from(self.put(place, entry, now_ms));
+            self.put(place, entry, now_ms, &mut added);
         }
-        restored
+        self.count(added);
+        added.entries
+    }
+
+    fn count(&self, added: Added) {
+        self.weigh(added.memory);
+        self.shared.entries.fetch_add(added.entries as i64, Ordering::Relaxed);
+        self.shared.duplicates.fetch_add(added.duplicates, Ordering::Relaxed);
+        self.shared.appended_bytes.fetch_add(added.bytes, Ordering::Relaxed);
     }
 
     /// The place of each stream of a batch; `None` where there may be no more.
@@ -173,6 +199,7 @@ impl Head {
             next_newest: i64::MIN,
             bucket: None,
             used_ms: now_ms,
+            usual: None,
         });
         place
     }
@@ -181,26 +208,29 @@ impl Head {
         self.shared.memory.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Puts an entry in place, unless it is there already; answers whether it was new.
-    fn put(&mut self, place: usize, entry: model::LogEntry<'_>, now_ms: i64) -> bool {
+    /// Puts an entry in place, unless it is there already.
+    fn put(&mut self, place: usize, entry: model::LogEntry<'_>, now_ms: i64, added: &mut Added) {
         let stream = &mut self.streams[place];
         let (timestamp, line) = (entry.timestamp(), entry.line());
         stream.used_ms = now_ms;
         if timestamp <= stream.newest && stream.contains(timestamp, line) {
-            self.shared.duplicates.fetch_add(1, Ordering::Relaxed);
-            return false;
+            added.duplicates += 1;
+            return;
         }
         stream.newest = stream.newest.max(timestamp);
-        let metadata_bytes: usize = entry.metadata().map(|(name, value)| name.len() + value.len()).sum();
         if stream.open.text_bytes() + line.len() > self.page_bytes + self.page_bytes / 8 && stream.open.len() > 0 {
-            let full = std::mem::take(&mut stream.open);
+            let full = stream.begin_chunk();
             stream.chunks.push(full);
         }
-        let grown = Arc::make_mut(&mut stream.open).push(timestamp, line, entry.metadata());
-        self.weigh(grown as i64);
-        self.shared.entries.fetch_add(1, Ordering::Relaxed);
-        self.shared.appended_bytes.fetch_add((line.len() + metadata_bytes) as u64, Ordering::Relaxed);
-        true
+        let open = Arc::make_mut(&mut stream.open);
+        if open.len() == 0
+            && let Some(size) = stream.usual
+        {
+            open.reserve_as(size);
+        }
+        added.memory += open.push(timestamp, line, entry.metadata()) as i64;
+        added.entries += 1;
+        added.bytes += (line.len() + entry.metadata_bytes()) as u64;
     }
 
     /// What matching streams hold in memory in the range, in order of time within each chunk.
@@ -274,7 +304,8 @@ impl Head {
             }
             stream.flushing.append(&mut stream.chunks);
             if stream.open.len() > 0 {
-                stream.flushing.push(std::mem::take(&mut stream.open));
+                let open = stream.begin_chunk();
+                stream.flushing.push(open);
             }
             if let Some(held) = held.filter(|_| holds_back) {
                 stream.open = held;
@@ -324,6 +355,12 @@ fn settle(chunk: &mut Arc<Chunk>) -> (i64, i64) {
 }
 
 impl Stream {
+    /// Begins a new chunk; answers the one before.
+    fn begin_chunk(&mut self) -> Arc<Chunk> {
+        self.usual = Some(self.open.size()).filter(|(_, bytes)| *bytes >= LARGE_CHUNK);
+        std::mem::take(&mut self.open)
+    }
+
     /// Sets entries aside that are newer than so many nanoseconds before the newest, at most a part of all. Answers by how much
     /// memory and entries have changed.
     fn hold_back(&mut self, nanoseconds: i64) -> (i64, i64) {

@@ -58,8 +58,9 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 fn encode_times(texts: &[&[u8]], values: &Values, timestamps: &[i64], out: &mut Vec<u8>) -> bool {
     let Some((format, _)) = time_text::parse(texts[0]) else { return false };
     let mut numbers = Vec::with_capacity(texts.len());
+    let mut date = time_text::Date::default();
     for (text, entry) in texts.iter().zip(&values.entries) {
-        match time_text::parse(text) {
+        match time_text::parse_near(text, &mut date) {
             Some((other, value)) if other == format => {
                 numbers.push(value.wrapping_sub(timestamps[*entry as usize].div_euclid(format.unit())));
             }
@@ -157,12 +158,31 @@ fn encode_numbers(texts: &[&[u8]], prefix: &[u8], suffix: &[u8], out: &mut Vec<u
 
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
+/// What a digit stands for; 0xff for what is none.
+static NIBBLES: [u8; 256] = {
+    let mut nibbles = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        nibbles[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
+    nibbles
+};
+
+/// Appends digits, two in a byte, the last one alone where they are odd; false where one is none.
+fn pack_hex(digits: &[u8], packed: &mut Vec<u8>) -> bool {
+    let (pairs, odd) = digits.as_chunks::<2>();
+    let mut all = 0;
+    packed.extend(pairs.iter().map(|[high, low]| {
+        let (high, low) = (NIBBLES[*high as usize], NIBBLES[*low as usize]);
+        all |= high | low;
+        high << 4 | low
+    }));
+    packed.extend(odd.iter().map(|digit| {
+        all |= NIBBLES[*digit as usize];
+        NIBBLES[*digit as usize] << 4
+    }));
+    all < 16
 }
 
 fn encode_hex(texts: &[&[u8]], prefix: &[u8], suffix: &[u8], out: &mut Vec<u8>) -> bool {
@@ -178,23 +198,14 @@ fn encode_hex(texts: &[&[u8]], prefix: &[u8], suffix: &[u8], out: &mut Vec<u8>) 
         if digits.len() != first.len() || (dashes && DASHES.iter().any(|at| digits[*at] != b'-')) {
             return false;
         }
-        let (mut high, mut count) = (None, 0);
-        for (at, digit) in digits.iter().enumerate() {
-            if dashes && DASHES.contains(&at) {
-                continue;
-            }
-            let Some(nibble) = nibble(*digit) else { return false };
-            count += 1;
-            high = match high {
-                None => Some(nibble << 4),
-                Some(high) => {
-                    packed.push(high | nibble);
-                    None
-                }
-            };
+        let fits = match dashes {
+            false => pack_hex(digits, &mut packed),
+            // Each part has an even number of digits.
+            true => [0..8, 9..13, 14..18, 19..23, 24..36].into_iter().all(|part| pack_hex(&digits[part], &mut packed)),
+        };
+        if !fits {
+            return false;
         }
-        packed.extend(high);
-        debug_assert_eq!(count, length);
     }
     out.push(HEX);
     put_bytes(prefix, out);

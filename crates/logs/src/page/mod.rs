@@ -98,16 +98,62 @@ struct Cut {
     column: u32,
 }
 
+/// Hashes that are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kept(u64);
+
+impl std::hash::Hasher for Kept {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
+}
+
+type ByHash = HashMap<u64, u32, std::hash::BuildHasherDefault<Kept>>;
+
+/// Of a template, what tells the next line of it.
+struct Known {
+    contexts: Vec<u64>,
+    /// Another one with the same hash.
+    next: Option<u32>,
+}
+
 /// Collects templates and columns line by line.
 #[derive(Default)]
 struct Builder {
     templates: Vec<Template>,
-    known: HashMap<u64, u32>,
+    known: Vec<Known>,
+    /// The template that came last of each hash.
+    newest: ByHash,
     ids: Vec<i64>,
     columns: Vec<Values>,
-    contexts: HashMap<u64, u32>,
+    contexts: ByHash,
     slots: Vec<Slot>,
-    scratch: Template,
+}
+
+/// Bytes in front of a slot that its context tells of.
+const TOLD: usize = 12;
+
+/// Tells templates apart, but for a few; whether two are the same is told by their texts.
+fn template_hash(line: &[u8], slots: &[Slot]) -> u64 {
+    let mut hash = 0_u64;
+    let mut mix = |part: u64| hash = (hash.rotate_left(23) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut from = 0;
+    for slot in slots {
+        let piece = &line[from..slot.begin];
+        mix(slot.context ^ piece.len() as u64 ^ (slot.class as u64) << 32);
+        if piece.len() > TOLD || from == 0 {
+            mix(xxh3_64(piece));
+        }
+        from = slot.end;
+    }
+    mix(xxh3_64(&line[from..]));
+    hash
 }
 
 impl Builder {
@@ -124,46 +170,49 @@ impl Builder {
         column
     }
 
-    /// Makes the template of a line; answers its number where it is known.
-    fn find(&mut self, line: &[u8], slots: &[Slot]) -> (u64, Option<u32>) {
-        let mut template = std::mem::take(&mut self.scratch);
-        template.text.clear();
-        template.cuts.clear();
-        let mut from = 0;
-        let mut hash = 0_u64;
-        for slot in slots {
-            template.text.extend_from_slice(&line[from..slot.begin]);
-            from = slot.end;
-            let column = self.column(slot.context, slot.class);
-            let cut = Cut { at: template.text.len(), class: slot.class, column };
-            hash = (hash ^ (cut.at as u64) << 20 ^ u64::from(column) << 2 ^ slot.class as u64)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            template.cuts.push(cut);
+    /// The template of a line with these slots, where there is one, by hash.
+    fn find(&self, hash: u64, line: &[u8], slots: &[Slot]) -> Option<u32> {
+        let mut id = self.newest.get(&hash).copied();
+        while let Some(number) = id {
+            let known = &self.known[number as usize];
+            if known.contexts.len() == slots.len() && is_of(line, slots, &self.templates[number as usize], known) {
+                return Some(number);
+            }
+            id = known.next;
         }
-        template.text.extend_from_slice(&line[from..]);
-        hash ^= xxh3_64(&template.text);
-        let known = self.known.get(&hash).copied().filter(|id| self.templates[*id as usize] == template);
-        self.scratch = template;
-        (hash, known)
+        None
     }
 
+    /// The template of a line, new where there are less than `most`, cut in this way; the slots are left in `self.slots`.
     fn take(&mut self, line: &[u8], mode: Mode, most: usize) -> Option<u32> {
         let mut slots = std::mem::take(&mut self.slots);
         slots.clear();
         split::split(line, mode, &mut slots);
-        let (hash, known) = self.find(line, &slots);
+        let id = self.find_or_add(line, &slots, most);
         self.slots = slots;
+        id
+    }
+
+    fn find_or_add(&mut self, line: &[u8], slots: &[Slot], most: usize) -> Option<u32> {
+        let hash = template_hash(line, slots);
+        let known = self.find(hash, line, slots);
         if known.is_some() || self.templates.len() >= most {
             return known;
         }
-        Some(self.add_template(hash))
-    }
-
-    fn add_template(&mut self, hash: u64) -> u32 {
+        let mut template = Template::default();
+        let mut from = 0;
+        for slot in slots {
+            template.text.extend_from_slice(&line[from..slot.begin]);
+            from = slot.end;
+            let column = self.column(slot.context, slot.class);
+            template.cuts.push(Cut { at: template.text.len(), class: slot.class, column });
+        }
+        template.text.extend_from_slice(&line[from..]);
         let id = self.templates.len() as u32;
-        self.known.insert(hash, id);
-        self.templates.push(self.scratch.clone());
-        id
+        let next = self.newest.insert(hash, id);
+        self.known.push(Known { contexts: slots.iter().map(|slot| slot.context).collect(), next });
+        self.templates.push(template);
+        Some(id)
     }
 
     /// Adds a line that stands at `start` in the text of the page.
@@ -177,11 +226,10 @@ impl Builder {
 
     /// Cuts out the whole line.
     fn whole(&mut self, line: &[u8]) -> u32 {
-        let slot = Slot { begin: 0, end: line.len(), class: Class::Line, context: 4 };
-        let (hash, known) = self.find(line, &[slot]);
+        let slots = [Slot { begin: 0, end: line.len(), class: Class::Line, context: 4 }];
         self.slots.clear();
-        self.slots.push(slot);
-        known.unwrap_or_else(|| self.add_template(hash))
+        self.slots.extend(slots);
+        self.find_or_add(line, &slots, usize::MAX).expect("there is no limit")
     }
 
     fn put(&mut self, entry: u32, start: usize, id: u32) {
@@ -193,6 +241,22 @@ impl Builder {
             values.entries.push(entry);
         }
     }
+}
+
+/// True where a line with as many slots has them at the places of a template, and its text around them.
+fn is_of(line: &[u8], slots: &[Slot], template: &Template, known: &Known) -> bool {
+    let (mut from, mut at) = (0, 0);
+    for ((slot, cut), context) in slots.iter().zip(&template.cuts).zip(&known.contexts) {
+        let is_same = slot.context == *context
+            && slot.class == cut.class
+            && slot.begin - from == cut.at - at
+            && line[from..slot.begin] == template.text[at..cut.at];
+        if !is_same {
+            return false;
+        }
+        (from, at) = (slot.end, cut.at);
+    }
+    line[from..] == template.text[at..]
 }
 
 /// Splits, codes and compresses entries in order of time; there is at least one.

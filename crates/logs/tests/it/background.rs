@@ -89,3 +89,32 @@ fn many_write_and_read_while_it_flushes_and_compacts() {
     assert!(!report.found_damage() && report.replayed_entries == 0);
     assert_eq!(count(&store), all);
 }
+
+#[test]
+fn who_sends_faster_than_it_flushes_waits() {
+    const FLUSH_AT: u64 = 20_000;
+    let dir = tempfile::tempdir().unwrap();
+    let options = StoreOptions { flush_head_bytes: FLUSH_AT as usize, memory_limit_bytes: None, ..options() };
+    let (store, _) = Store::open(dir.path(), options, Arc::new(SystemClock)).unwrap();
+    let most_of_a_batch = 2 * 100 * LINES as u64;
+    std::thread::scope(|scope| {
+        for writer in 0..3 {
+            let store = &store;
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                for number in 0..BATCHES {
+                    let mut batch = LogBatch::new(Tenant::default());
+                    let stream = batch.add_stream(labels(&format!("w{writer}")));
+                    for at in 0..LINES {
+                        batch.push(stream, NOW * 1_000_000 + number * LINES + at, &[b'x'; 100], []);
+                    }
+                    runtime.block_on(store.append(batch)).unwrap();
+                    let head_bytes = store.stats().head_bytes;
+                    assert!(head_bytes <= 2 * FLUSH_AT + 6 * most_of_a_batch, "{head_bytes} bytes in memory");
+                }
+            });
+        }
+    });
+    assert_eq!(count(&store), 3 * (BATCHES * LINES) as usize);
+    store.close().unwrap();
+}
