@@ -12,7 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use model::{Clock, SystemClock, Timestamp};
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Subscriber, warn};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -27,28 +27,47 @@ use crate::own_logs::OwnLogs;
 pub(crate) const SERVICE_NAME: &str = "afferent";
 
 /// Starts logging as the environment asks, and answers what keeps the lines for the store. An unreadable `LOG_LEVEL` counts as
-/// `info`.
+/// `info`, an unknown `LOG_FORMAT` as text; either is said.
 pub(crate) fn start() -> Arc<OwnLogs> {
     let level = std::env::var("LOG_LEVEL").unwrap_or_default().to_ascii_lowercase();
-    let level = match level.as_str() {
-        "" => "info",
-        "warning" => "warn",
-        "critical" | "fatal" => "error",
-        other => other,
-    };
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let known = filter(&level);
+    let is_known = known.is_some();
+    let filter = known.unwrap_or_else(|| EnvFilter::new("info"));
     let own = Arc::new(OwnLogs::default());
     let registry = tracing_subscriber::registry().with(filter).with(Keep(own.clone()));
     // A log that cannot be written (a full disk, a reader that left) must not stop what is logged about: by default the library
     // would say so on standard error, and panic there.
-    if std::env::var("LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json")) {
+    let format = std::env::var("LOG_FORMAT").unwrap_or_default().to_ascii_lowercase();
+    if format == "json" {
         let lines = fmt_layer::layer().with_writer(std::io::stderr).log_internal_errors(false);
         registry.with(lines.event_format(JsonLines)).init();
     } else {
         let lines = fmt_layer::layer().with_writer(std::io::stderr).log_internal_errors(false);
         registry.with(lines.with_timer(WallClock).with_ansi(std::io::stderr().is_terminal())).init();
     }
+    if !is_known {
+        warn!(
+            level,
+            "LOG_LEVEL is none of trace, debug, info, warning, error, critical and off, nor a list of target=level"
+        );
+    }
+    if !matches!(format.as_str(), "" | "json" | "text") {
+        warn!(format, "LOG_FORMAT is neither json nor text");
+    }
     own
+}
+
+/// What `LOG_LEVEL` lets through, in small letters; `None` where it says nothing known.
+fn filter(level: &str) -> Option<EnvFilter> {
+    match level {
+        "" | "info" => Some(EnvFilter::new("info")),
+        "warning" | "warn" => Some(EnvFilter::new("warn")),
+        "critical" | "fatal" | "error" => Some(EnvFilter::new("error")),
+        "trace" | "debug" | "off" => Some(EnvFilter::new(level)),
+        // A bare word would be taken for a target, and nothing else be logged.
+        list if list.contains('=') => EnvFilter::try_new(list).ok(),
+        _ => None,
+    }
 }
 
 fn text_of(now: Timestamp) -> String {
@@ -154,5 +173,18 @@ impl Visit for Fields<'_> {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.set(field, value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_by_the_names_that_services_use() {
+        for level in ["", "info", "warning", "critical", "off", "afferent=debug,info"] {
+            assert!(filter(level).is_some(), "{level}");
+        }
+        assert!(filter("nonsense").is_none() && filter("a=loud").is_none());
     }
 }

@@ -23,8 +23,8 @@ const FILE_NAMES: [&str; 4] = ["promtail-config.yaml", "promtail-config.yml", "p
 const DELIVERY_GRACE: Duration = Duration::from_secs(3);
 /// The name of Loki in a network of containers.
 const LOKI_HOST: &str = "loki";
-/// Most bytes of a syslog message; larger ones do not fit into a datagram.
-const MOST_SYSLOG_BYTES: u64 = 64 << 10;
+/// Most bytes of a syslog message, as many as Loki lets a line have.
+const MOST_SYSLOG_BYTES: u64 = 256 << 10;
 
 /// The shipper, as long as there is something for it to do.
 pub(crate) struct Shipping {

@@ -34,12 +34,15 @@ const PRODUCT: (HeaderName, HeaderValue) =
 struct Target<'a> {
     #[serde(rename = "_index", borrow, default)]
     index: std::borrow::Cow<'a, str>,
+    #[serde(rename = "_id", borrow, default)]
+    id: std::borrow::Cow<'a, str>,
 }
 
 /// What became of one document.
 struct Item {
     action: &'static str,
     index: String,
+    id: String,
     /// Its place in the batch, or why it is not there.
     admitted: Result<usize, String>,
 }
@@ -103,7 +106,7 @@ async fn answer(logs: &Logs, tenant: Tenant, index: &str, uri: &Uri, headers: &H
                     Some(reason) => (if reason.passes() { 429 } else { 400 }, Some(described.as_str())),
                 },
             };
-            let mut outcome = json!({"_index": item.index, "_id": "", "status": status});
+            let mut outcome = json!({"_index": item.index, "_id": item.id, "status": status});
             match reason {
                 Some(reason) if status == 429 => {
                     outcome["error"] = json!({"type": "es_rejected_execution_exception", "reason": reason});
@@ -132,13 +135,13 @@ fn admit(
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let (action, named) = action(line).map_err(|reason| {
+        let (action, named, id) = action(line).map_err(|reason| {
             format!(
                 "Malformed action/metadata line [{number}], expected one of [create, delete, index, update]: {reason}"
             )
         })?;
         let index = if named.is_empty() { index } else { &named };
-        let mut item = |admitted| items.push(Item { action, index: index.to_owned(), admitted });
+        let mut item = |admitted| items.push(Item { action, index: index.to_owned(), id: id.clone(), admitted });
         if action == "delete" {
             admission.malformed(0, || "documents are not deleted one by one".to_owned());
             item(Err("documents are not deleted one by one".to_owned()));
@@ -177,8 +180,8 @@ fn admit(
     Ok(())
 }
 
-/// The action of a line and the index that it names.
-fn action(line: &[u8]) -> Result<(&'static str, String), String> {
+/// The action of a line, and the index and the id that it names.
+fn action(line: &[u8]) -> Result<(&'static str, String, String), String> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Action<'a> {
@@ -193,7 +196,9 @@ fn action(line: &[u8]) -> Result<(&'static str, String), String> {
     }
     let Action { create, index, update, delete } = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let found = [("create", create), ("index", index), ("update", update), ("delete", delete)];
-    let found = found.into_iter().find_map(|(action, target)| Some((action, target?.index.into_owned())));
+    let named = |target: Target<'_>| (target.index.into_owned(), target.id.into_owned());
+    let found = found.into_iter().find_map(|(action, target)| Some((action, named(target?))));
+    let found = found.map(|(action, (index, id))| (action, index, id));
     found.ok_or_else(|| "it names none".to_owned())
 }
 

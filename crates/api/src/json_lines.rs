@@ -89,7 +89,7 @@ impl Reading {
         if let (None, Some(bad)) = (found.time, found.bad_time) {
             return Err(bad);
         }
-        let time = found.time.unwrap_or_else(|| admission.now());
+        let time = found.time.unwrap_or_else(|| admission.arrival());
         let labels: Vec<(&str, &str)> = found.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let line = found.message.as_deref().map_or(line, str::as_bytes);
         match admission.stream_of(&labels) {

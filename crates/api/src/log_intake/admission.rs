@@ -4,6 +4,8 @@
 //! counted by its reason. Labels and metadata that Loki finds out for itself are added here.
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use config::LokiLimits;
 use hashbrown::HashMap;
@@ -16,7 +18,7 @@ use super::time_text;
 
 /// The label that names the service.
 pub(crate) const SERVICE_NAME: &str = "service_name";
-const UNKNOWN_SERVICE: &str = "unknown_service";
+pub(crate) const UNKNOWN_SERVICE: &str = "unknown_service";
 
 /// A stream that entries may be added to.
 #[derive(Clone, Debug)]
@@ -27,11 +29,25 @@ pub(crate) struct Stream {
     last: Option<(i64, i64)>,
 }
 
+/// The times given to entries that came without one: the present, and no time twice, as equal entries of one time count once.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals(AtomicI64);
+
+impl Arrivals {
+    fn take(&self, now: i64) -> i64 {
+        let next = |last: i64| now.max(last.saturating_add(1));
+        // The closure never answers `None`.
+        let last = self.0.fetch_update(Relaxed, Relaxed, |last| Some(next(last)));
+        next(last.unwrap_or(now))
+    }
+}
+
 /// A request on its way into the store.
 pub(crate) struct Admission<'a> {
     limits: &'a LokiLimits,
     /// In nanoseconds.
     now: i64,
+    arrivals: &'a Arrivals,
     batch: LogBatch,
     known: HashMap<Labels, u32>,
     pub(crate) refusals: Refusals,
@@ -44,10 +60,11 @@ pub(crate) struct Admission<'a> {
 
 impl<'a> Admission<'a> {
     /// `now` is in nanoseconds.
-    pub(crate) fn new(tenant: Tenant, limits: &'a LokiLimits, now: i64) -> Self {
+    pub(crate) fn new(tenant: Tenant, limits: &'a LokiLimits, now: i64, arrivals: &'a Arrivals) -> Self {
         Admission {
             limits,
             now,
+            arrivals,
             batch: LogBatch::new(tenant),
             known: HashMap::new(),
             refusals: Refusals::default(),
@@ -62,9 +79,9 @@ impl<'a> Admission<'a> {
         self.batch.reserve(text_bytes);
     }
 
-    /// The present in nanoseconds, for entries that have no time.
-    pub(crate) fn now(&self) -> i64 {
-        self.now
+    /// The time in nanoseconds of an entry that has none: the present, and another one for each.
+    pub(crate) fn arrival(&self) -> i64 {
+        self.arrivals.take(self.now)
     }
 
     pub(crate) fn limits(&self) -> &'a LokiLimits {

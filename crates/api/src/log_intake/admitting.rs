@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use super::LogIntake;
-use super::admission::Admission;
 use super::refusals::Refusals;
 
 /// Pause before lines above the tenant's rate are tried again.
@@ -43,7 +42,7 @@ impl LogSink for AdmittingSink {
 
 async fn admit(intake: &LogIntake, batch: &LogBatch) -> Result<Refusals, AppendError> {
     let config = intake.config();
-    let mut admission = Admission::new(batch.tenant.clone(), config.limits_of(&batch.tenant), intake.now());
+    let mut admission = intake.admission(&config, &batch.tenant);
     let (mut place, mut stream) = (None, None);
     for entry in batch.iter() {
         if place != Some(entry.stream()) {

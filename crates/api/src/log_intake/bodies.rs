@@ -75,7 +75,7 @@ pub(crate) async fn take(
     let mut reserved = intake.requests.account.open();
     let bytes = body::read(body, &mut reserved).await.map_err(UnpackFault::Read)?;
     let config = intake.config();
-    let mut admission = Admission::new(tenant.clone(), config.limits_of(tenant), intake.now());
+    let mut admission = intake.admission(&config, tenant);
     let size = if packing == Packing::None { bytes.len() } else { MAX_BYTES };
     let admitted = intake.requests.work(size, || {
         let bytes = unpack(bytes, packing, &mut reserved)?;

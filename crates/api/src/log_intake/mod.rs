@@ -20,7 +20,7 @@ use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
 
 use crate::ingest::Intake;
-use admission::Admission;
+use admission::{Admission, Arrivals};
 pub(crate) use admitting::AdmittingSink;
 pub(crate) use counters::LogCounters;
 use rates::Rates;
@@ -37,12 +37,20 @@ pub(crate) struct LogIntake {
     /// Shared with the receivers of metrics: its clock, its account of memory, its turns.
     pub(crate) requests: Arc<Intake>,
     rates: Rates,
+    arrivals: Arrivals,
     pub(crate) counters: LogCounters,
 }
 
 impl LogIntake {
     pub(crate) fn new(sink: Arc<dyn LogSink>, config: SharedLokiConfig, requests: Arc<Intake>) -> Arc<Self> {
-        Arc::new(LogIntake { sink, config, requests, rates: Rates::default(), counters: LogCounters::default() })
+        Arc::new(LogIntake {
+            sink,
+            config,
+            requests,
+            rates: Rates::default(),
+            arrivals: Arrivals::default(),
+            counters: LogCounters::default(),
+        })
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {
@@ -57,6 +65,11 @@ impl LogIntake {
     /// The present in nanoseconds.
     pub(crate) fn now(&self) -> i64 {
         self.requests.clock.now().ms().saturating_mul(1_000_000)
+    }
+
+    /// A request of a tenant on its way in.
+    pub(crate) fn admission<'a>(&'a self, config: &'a LokiConfig, tenant: &Tenant) -> Admission<'a> {
+        Admission::new(tenant.clone(), config.limits_of(tenant), self.now(), &self.arrivals)
     }
 
     /// Stores what a request was left with, and answers what of it was refused.

@@ -1,13 +1,13 @@
 //! Which fields the lines of a search have, with their commonest values: of a sample of the newest lines for all fields, of every
 //! line for one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::State;
-use logql::ast::{LogExpr, Stage};
+use logql::ast::LogExpr;
 use logql::fields::DetectedField;
-use logql::{Direction, RangeParams, Value};
+use logql::{Direction, RangeParams, Value, parse_log};
 use model::{NanoRange, Tenant};
 use serde_json::json;
 
@@ -61,7 +61,7 @@ pub(crate) async fn fields(State(logs): State<Arc<Logs>>, LogTenant(tenant): Log
 }
 
 fn source(field: &DetectedField) -> &'static str {
-    field.parsers.first().copied().unwrap_or("metadata")
+    ["json", "logfmt"].into_iter().find(|parser| field.parsers.contains(parser)).unwrap_or("metadata")
 }
 
 async fn detected(
@@ -92,35 +92,54 @@ async fn one(
 ) -> Answer {
     let name = logfields::sanitize(name);
     let field = found.iter().find(|field| field.name == name);
-    let mut counting = search.clone();
-    match field.map(source) {
-        Some("json") => counting.stages.push(Stage::Json),
-        Some("logfmt") => counting.stages.push(Stage::Logfmt { strict: false, keep_empty: false }),
-        _ => {}
-    }
     let window = range.end.saturating_sub(range.start).max(1_000_000) / 1_000_000;
-    let mut query = counted(&counting, &name, &format!("{window}ms"));
-    if counting.stages.len() > search.stages.len() {
-        // Lines that the parser cannot read do not have the field.
-        query = query.replacen(&counting.to_string(), &format!("{counting} | __error__=\"\" | {name}!=\"\""), 1);
+    let count = |stages: &str| {
+        parse_log(&format!("{search}{stages}")).map(|counting| counted(&counting, &name, &format!("{window}ms")))
+    };
+    // Lines that a parser cannot read do not have its fields; where both kinds of lines are there, each line is read once.
+    let is_json = format!(" | json | __error__=\"\" | {name}!=\"\"");
+    let is_logfmt = format!(" | logfmt | __error__=\"\" | {name}!=\"\"");
+    let else_logfmt = format!(" | json | __error__!=\"\" | drop __error__, __error_details__{is_logfmt}");
+    let has = |parser| field.is_some_and(|field| field.parsers.contains(&parser));
+    let ways: &[&str] = match (has("json"), has("logfmt")) {
+        (true, true) => &[&is_json, &else_logfmt],
+        (true, false) => &[&is_json],
+        (false, true) => &[&is_logfmt],
+        (false, false) => &[""],
+    };
+    let mut counts: HashMap<String, u64> = HashMap::new();
+    for way in ways {
+        let query = count(way).map_err(|error| bad(format!("field: {error}")))?;
+        // Where values are added up, all of them count.
+        let query = if ways.len() == 1 { format!("topk({most}, {query})") } else { query };
+        for (value, count) in values(logs, &tenant, &query, &name, range.end).await? {
+            *counts.entry(value).or_default() += count;
+        }
     }
-    let expr = parse(&format!("topk({most}, {query})")).map_err(|error| bad(format!("field: {error}")))?;
-    let at = range.end;
-    let label = name.clone();
-    let engine_source = logs.source.clone();
-    let values = look_up(logs, tenant, move |logs, context| {
-        let result = logs.engine.query_instant(engine_source.as_ref(), context, &expr, at)?;
-        let Value::Vector(samples) = result.value else { return Ok(Vec::new()) };
-        let mut values: Vec<(String, u64)> = samples
-            .iter()
-            .filter_map(|sample| Some((sample.labels.get(&label)?.to_owned(), sample.value as u64)))
-            .collect();
-        values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        Ok(values)
-    })
-    .await?;
-    let values: Vec<_> = values.into_iter().map(|(value, count)| json!({"value": value, "count": count})).collect();
+    let mut values: Vec<(String, u64)> = counts.into_iter().collect();
+    values.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    let values: Vec<_> =
+        values.into_iter().take(most).map(|(value, count)| json!({"value": value, "count": count})).collect();
     Ok(success(&json!({
         "query": search.to_string(), "name": name, "source": field.map_or("label", source), "values": values,
     }))?)
+}
+
+/// What a query counts at a time by the values of a label.
+async fn values(
+    logs: &Arc<Logs>,
+    tenant: &Tenant,
+    query: &str,
+    label: &str,
+    at: i64,
+) -> Result<Vec<(String, u64)>, super::SearchError> {
+    let expr = parse(query).map_err(|error| bad(format!("field: {error}")))?;
+    let (label, engine_source) = (label.to_owned(), logs.source.clone());
+    let counted = look_up(logs, tenant.clone(), move |logs, context| {
+        let result = logs.engine.query_instant(engine_source.as_ref(), context, &expr, at)?;
+        let Value::Vector(samples) = result.value else { return Ok(Vec::new()) };
+        let pair = |sample: &logql::VectorSample| Some((sample.labels.get(&label)?.to_owned(), sample.value as u64));
+        Ok(samples.iter().filter_map(pair).collect())
+    });
+    Ok(counted.await?)
 }

@@ -176,7 +176,7 @@ async fn take(
     let mut reserved = intake.requests.account.open();
     let bytes = body::read(body, &mut reserved).await?;
     let config = intake.config();
-    let mut admission = Admission::new(tenant.clone(), config.limits_of(tenant), intake.now());
+    let mut admission = intake.admission(&config, tenant);
     let size = if packing == Packing::None { bytes.len() } else { MAX_BYTES };
     let streams = intake.requests.work(size, || {
         let bytes = unpack(bytes, packing, &mut reserved)?;

@@ -23,7 +23,7 @@ use crate::ShipError;
 use crate::batch::Batch;
 use crate::entry::Entry;
 use crate::intake::Stopped;
-use crate::syslog::{Framer, Message, facility_name, parse, parse_rfc3164, parse_rfc5424, severity_name};
+use crate::syslog::{FrameError, Framer, Message, facility_name, parse, parse_rfc3164, parse_rfc5424, severity_name};
 
 /// Nanoseconds that a message of either format may be ahead of our clock.
 const MOST_AHEAD: i64 = 60_000_000_000;
@@ -127,7 +127,10 @@ async fn connection(
                     match framer.next_message() {
                         Ok(Some(text)) => message(source, config, text, peer, &mut batch),
                         Ok(None) => break,
-                        Err(error) => {
+                        Err(FrameError::TooLong(_)) => {
+                            source.context.metrics.syslog_errors.inc();
+                        }
+                        Err(error @ FrameError::Count) => {
                             source.context.metrics.syslog_errors.inc();
                             reason = Some(error.to_string());
                             is_ended = true;

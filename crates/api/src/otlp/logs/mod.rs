@@ -150,7 +150,7 @@ async fn take(
         packing = if is_packed { packing } else { Packing::None };
     }
     let config = intake.config();
-    let mut admission = Admission::new(tenant.clone(), config.limits_of(tenant), intake.now());
+    let mut admission = intake.admission(&config, tenant);
     let most = intake.requests.account.limit() / 2;
     let size = if packing == Packing::None { bytes.len() } else { MAX_BYTES };
     let admitted = intake.requests.work(size, || {

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ScopeLogs};
 
-use crate::log_intake::admission::{Admission, Stream, metadata_name};
+use crate::log_intake::admission::{Admission, SERVICE_NAME, Stream, UNKNOWN_SERVICE, metadata_name};
 use crate::otlp::values;
 
 /// Maps within maps that are flattened.
@@ -29,12 +29,13 @@ pub(super) fn admit(request: &ExportLogsServiceRequest, admission: &mut Admissio
                 LokiOtlpAction::Drop => {}
             }
         }
+        name_service(&admission.limits().discover_service_name, &mut labels, &metadata);
         // The stream of records that add no labels of their own, once one is met.
         let mut common: Option<Option<Stream>> = None;
         for scope in &resource.scope_logs {
             let of_scope = scope_metadata(scope, config);
             for record in &scope.log_records {
-                let entry = Entry::of(record, config, admission.now());
+                let entry = Entry::of(record, config, || admission.arrival());
                 let line = values::text(record.body.as_ref());
                 let pairs = entry.metadata.iter().chain(&metadata).chain(&of_scope);
                 let pairs: Vec<(&str, &str)> = pairs.map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -52,6 +53,17 @@ pub(super) fn admit(request: &ExportLogsServiceRequest, admission: &mut Admissio
             }
         }
     }
+}
+
+/// Gives the labels a service: what the first of `names` says, wherever the resource's attributes went, or that it is unknown.
+fn name_service(names: &[String], labels: &mut Pairs, metadata: &[(String, String)]) {
+    if names.is_empty() || labels.iter().any(|(name, value)| name == SERVICE_NAME && !value.is_empty()) {
+        return;
+    }
+    let find =
+        |wanted: &String| labels.iter().chain(metadata).find(|(name, value)| name == wanted && !value.is_empty());
+    let service = names.iter().find_map(find).map_or(UNKNOWN_SERVICE, |(_, value)| value);
+    labels.push((SERVICE_NAME.to_owned(), service.to_owned()));
 }
 
 /// A stream; labels of the record stand above those of the resource, and of two with one name the last counts.
@@ -104,7 +116,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(record: &LogRecord, config: &LokiOtlp, now: i64) -> Entry {
+    fn of(record: &LogRecord, config: &LokiOtlp, arrival: impl FnOnce() -> i64) -> Entry {
         let (mut labels, mut metadata) = (Pairs::new(), Pairs::new());
         for attribute in &record.attributes {
             match action(&config.log_attributes, &attribute.key) {
@@ -141,7 +153,7 @@ impl Entry {
             }
         }
         let time = match (record.time_unix_nano, record.observed_time_unix_nano) {
-            (0, 0) => now,
+            (0, 0) => arrival(),
             (0, observed) => i64::try_from(observed).unwrap_or(i64::MAX),
             (time, _) => i64::try_from(time).unwrap_or(i64::MAX),
         };

@@ -197,3 +197,56 @@ async fn searches_are_kept_by_name() {
         assert_eq!(answer.json()["errorType"], "bad_data");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_a_field_are_counted_over_lines_of_both_kinds() {
+    let app = LokiApp::new("auth_enabled: false", NOW);
+    let time = |second: i64| ((NOW - 60 + second) * 1_000_000_000).to_string();
+    let line = |n: i64| match n % 5 {
+        0 => format!("n={n} status=200"),
+        1 => format!("plain {n}"),
+        _ => format!(r#"{{"n":{n},"status":{}}}"#, 200 + n % 2 * 300),
+    };
+    let values: Vec<Value> = (0..50).map(|n| json!([time(n), line(n)])).collect();
+    let body = json!({"streams": [{"stream": {"service_name": "shop"}, "values": values}]});
+    assert_eq!(app.json("/loki/api/v1/push", &body).await.status, StatusCode::NO_CONTENT);
+    let data = ask(&app, "/fields", json!({"field": "status"})).await;
+    assert_eq!(data["values"], json!([{"value": "200", "count": 25}, {"value": "500", "count": 15}]), "{data}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_without_a_time_are_all_kept() {
+    let app = LokiApp::new("auth_enabled: false", NOW);
+    let post = async |path: &str, kind: &str, body: String| {
+        let asked = request("POST", path).header("content-type", kind).body(Body::from(body)).unwrap();
+        let answer = app.send(asked).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text());
+        answer
+    };
+    let line = "{\"message\":\"again\",\"app\":\"a\"}\n";
+    post("/insert/jsonline", "application/json", line.repeat(5)).await;
+    let bulk = format!("{{\"create\":{{\"_index\":\"i\",\"_id\":\"7\"}}}}\n{line}").repeat(5);
+    let answer = post("/_bulk", "application/x-ndjson", bulk).await.json();
+    assert_eq!(answer["items"][4]["create"]["_id"], "7");
+    let record = json!({"body": {"stringValue": "again"}});
+    let otlp = json!({"resourceLogs": [{"resource": {"attributes": [{"key": "host.name", "value": {"stringValue": "h"}}]},
+        "scopeLogs": [{"logRecords": [record, record, record, record, record]}]}]});
+    post("/v1/logs", "application/json", otlp.to_string()).await;
+    let found = app
+        .get(
+            "/loki/api/v1/query",
+            &json!({"query": "sum by (service_name) (count_over_time({service_name=~\".+\"}[1h]))", "time": NOW + 1}),
+        )
+        .await
+        .json();
+    let mut counts: Vec<(String, String)> = found["data"]["result"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| (s["metric"]["service_name"].as_str().unwrap().to_owned(), s["value"][1].as_str().unwrap().to_owned()))
+        .collect();
+    counts.sort();
+    // What names no service is of an unknown one.
+    let expected = [("a", "10"), ("unknown_service", "5")].map(|(n, c)| (n.to_owned(), c.to_owned()));
+    assert_eq!(counts, expected);
+}
