@@ -208,10 +208,14 @@ impl Engine {
                     return Err(QueryError::BadRequest(message.to_owned()));
                 }
                 let series = match metric {
-                    MetricExpr::Literal(value) => vec![crate::eval::Series::constant(*value, steps)],
+                    MetricExpr::Literal(value) => metric::constant(&run, *value, steps)?,
                     metric => metric::evaluate(&run, metric, steps)?,
                 };
-                Value::Matrix(MatrixSeries::join(series, steps))
+                run.take(MatrixSeries::bytes_of(&series))?;
+                let values = series.iter().map(|series| series.values.bytes()).sum();
+                let matrix = MatrixSeries::join(series, steps);
+                run.give_back(values);
+                Value::Matrix(matrix)
             }
         };
         Ok(run.finish(value))

@@ -62,19 +62,28 @@ pub struct VectorSample {
 }
 
 impl MatrixSeries {
+    /// Bytes that the points of series take in an answer.
+    pub(crate) fn bytes_of(series: &[Series]) -> usize {
+        let points: usize = series.iter().map(|series| series.values.iter().count()).sum();
+        points * size_of::<(i64, f64)>() + series.len() * size_of::<MatrixSeries>()
+    }
+
     /// Series with points only where they have a value. Series that `label_replace` made alike share one line, as in Loki.
     pub(crate) fn join(mut series: Vec<Series>, steps: Steps) -> Vec<MatrixSeries> {
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         let mut matrix: Vec<MatrixSeries> = Vec::with_capacity(series.len());
         for Series { labels, values } in series {
-            let present = values.iter().enumerate().filter(|(_, value)| !is_absent(**value));
-            let points = present.map(|(i, value)| (steps.at(i).div_euclid(1_000_000), *value));
+            let points = values.iter().map(|(step, value)| (steps.at(step).div_euclid(1_000_000), value));
             match matrix.last_mut() {
                 Some(last) if last.labels == labels => {
                     last.points.extend(points);
                     last.points.sort_by_key(|(time, _)| *time);
                 }
-                _ => matrix.push(MatrixSeries { labels, points: points.collect() }),
+                _ => {
+                    let mut all = Vec::with_capacity(values.iter().count());
+                    all.extend(points);
+                    matrix.push(MatrixSeries { labels, points: all });
+                }
             }
         }
         matrix.retain(|series| !series.points.is_empty());
@@ -84,7 +93,8 @@ impl MatrixSeries {
 
 impl VectorSample {
     pub(crate) fn of(series: Vec<Series>, timestamp: i64) -> Vec<VectorSample> {
-        let present = series.into_iter().filter(|series| !is_absent(series.values[0]));
-        present.map(|Series { labels, values }| VectorSample { labels, timestamp, value: values[0] }).collect()
+        let samples = series.into_iter().map(|Series { labels, values }| (labels, values.at(0)));
+        let present = samples.filter(|(_, value)| !is_absent(*value));
+        present.map(|(labels, value)| VectorSample { labels, timestamp, value }).collect()
     }
 }

@@ -22,7 +22,9 @@ const RELIEF_APART: Duration = Duration::from_millis(250);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MemoryError {
     /// More than one may take; asking again does not help.
-    #[error("more than the {limit} bytes of memory that one request may take")]
+    #[error(
+        "more than the {limit} bytes of memory that one request may take: ask for a shorter range, fewer series or a longer step, or raise --memory"
+    )]
     One {
         /// Bytes.
         limit: usize,

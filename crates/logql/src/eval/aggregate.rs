@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use hashbrown::HashMap;
 use model::Labels;
 
-use super::{ABSENT, Series, Steps, is_absent};
+use super::{ABSENT, Series, Span, Steps, is_absent};
 use crate::syntax::ast::{Grouping, VectorAggregation, VectorOp};
 
 /// Aggregates series.
@@ -37,23 +37,32 @@ pub(super) fn group_labels(grouping: &Grouping, labels: &Labels) -> Labels {
     })
 }
 
-fn folded(aggregation: &VectorAggregation, series: Vec<Series>, steps: Steps) -> Vec<Series> {
+/// Group after group, so that only the cells of one are there at a time.
+fn folded(aggregation: &VectorAggregation, mut series: Vec<Series>, steps: Steps) -> Vec<Series> {
     let mut places: HashMap<Labels, usize> = HashMap::new();
-    let mut groups: Vec<(Labels, Vec<Folded>)> = Vec::new();
-    for one in series {
+    let mut groups: Vec<(Labels, Vec<u32>)> = Vec::new();
+    for (member, one) in series.iter().enumerate() {
         let labels = group_labels(&aggregation.grouping, &one.labels);
         let place = *places.entry(labels).or_insert_with_key(|labels| {
-            groups.push((labels.clone(), vec![Folded::default(); steps.count]));
+            groups.push((labels.clone(), Vec::new()));
             groups.len() - 1
         });
-        for (folded, value) in groups[place].1.iter_mut().zip(&one.values) {
-            if !is_absent(*value) {
-                folded.add(aggregation.op, *value);
+        groups[place].1.push(member as u32);
+    }
+    let mut cells = vec![Folded::default(); steps.count];
+    let fold = |(labels, members): (Labels, Vec<u32>)| {
+        cells.fill(Folded::default());
+        let (mut first, mut end) = (steps.count, 0);
+        for member in members {
+            for (step, value) in std::mem::take(&mut series[member as usize].values).iter() {
+                cells[step].add(aggregation.op, value);
+                (first, end) = (first.min(step), end.max(step + 1));
             }
         }
-    }
-    let values = |cells: Vec<Folded>| cells.into_iter().map(|cell| cell.result(aggregation.op)).collect();
-    groups.into_iter().map(|(labels, cells)| Series { labels, values: values(cells) }).collect()
+        let values = cells.get(first..end).unwrap_or_default().iter().map(|cell| cell.result(aggregation.op));
+        Series { labels, values: Span::of(first, values.collect()) }
+    };
+    groups.into_iter().map(fold).collect()
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +96,7 @@ impl Folded {
         }
     }
 
-    fn result(self, op: VectorOp) -> f64 {
+    fn result(&self, op: VectorOp) -> f64 {
         if self.count == 0.0 {
             return ABSENT;
         }
@@ -108,7 +117,7 @@ fn order(a: f64, b: f64, descending: bool) -> Ordering {
 
 /// Sorting shows in instant answers only: a range answer is sorted by labels.
 fn sorted(op: VectorOp, mut series: Vec<Series>) -> Vec<Series> {
-    series.sort_by(|a, b| order(a.values[0], b.values[0], op == VectorOp::SortDesc));
+    series.sort_by(|a, b| order(a.values.at(0), b.values.at(0), op == VectorOp::SortDesc));
     series
 }
 
@@ -118,14 +127,14 @@ fn first_of(aggregation: &VectorAggregation, series: Vec<Series>, steps: Steps) 
     for (place, one) in series.iter().enumerate() {
         groups.entry(group_labels(&aggregation.grouping, &one.labels)).or_default().push(place);
     }
-    let mut kept: Vec<Option<Vec<f64>>> = vec![None; series.len()];
+    let mut kept: Vec<Option<Span>> = vec![None; series.len()];
     let mut candidates: Vec<usize> = Vec::new();
     for members in groups.values() {
         for step in 0..steps.count {
             candidates.clear();
-            candidates.extend(members.iter().copied().filter(|place| !is_absent(series[*place].values[step])));
+            candidates.extend(members.iter().copied().filter(|place| !is_absent(series[*place].values.at(step))));
             let by_value = |a: &usize, b: &usize| {
-                order(series[*a].values[step], series[*b].values[step], descending)
+                order(series[*a].values.at(step), series[*b].values.at(step), descending)
                     .then_with(|| series[*a].labels.cmp(&series[*b].labels))
             };
             if candidates.len() > aggregation.param {
@@ -133,7 +142,7 @@ fn first_of(aggregation: &VectorAggregation, series: Vec<Series>, steps: Steps) 
                 candidates.truncate(aggregation.param);
             }
             for place in &candidates {
-                kept[*place].get_or_insert_with(|| vec![ABSENT; steps.count])[step] = series[*place].values[step];
+                kept[*place].get_or_insert_default().set(step, series[*place].values.at(step));
             }
         }
     }

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use model::Labels;
 
-use super::{ABSENT, Series, Steps, is_absent};
+use super::{ABSENT, Series, Span, Steps, is_absent};
 use crate::error::QueryError;
 use crate::syntax::ast::{Binary, BinaryOp, Cardinality, Matching};
 use crate::vector_math::{arithmetic, compare};
@@ -12,12 +12,10 @@ use crate::vector_math::{arithmetic, compare};
 /// Every series with a number; `on_left` where the number stands on the left.
 pub(super) fn with_literal(binary: &Binary, literal: f64, on_left: bool, mut series: Vec<Series>) -> Vec<Series> {
     for one in &mut series {
-        for value in &mut one.values {
-            if !is_absent(*value) {
-                let (left, right) = if on_left { (literal, *value) } else { (*value, literal) };
-                *value = merge(binary, left, right, *value);
-            }
-        }
+        one.values.change(|_, value| {
+            let (left, right) = if on_left { (literal, value) } else { (value, literal) };
+            merge(binary, left, right, value)
+        });
     }
     series
 }
@@ -83,17 +81,14 @@ fn sets(
         if op == BinaryOp::Or { (&left, left_signatures) } else { (&right, right_signatures) };
     let mut present = vec![false; count * steps.count];
     for (series, signature) in fixed.iter().zip(fixed_signatures) {
-        for (step, value) in series.values.iter().enumerate() {
-            present[signature * steps.count + step] |= !is_absent(*value);
+        for (step, _) in series.values.iter() {
+            present[signature * steps.count + step] = true;
         }
     }
     let keep_where = |series: &mut Vec<Series>, signatures: &[usize], wanted: bool| {
         for (series, signature) in series.iter_mut().zip(signatures) {
-            for (step, value) in series.values.iter_mut().enumerate() {
-                if present[signature * steps.count + step] != wanted {
-                    *value = ABSENT;
-                }
-            }
+            let is_kept = |step: usize| present[signature * steps.count + step] == wanted;
+            series.values.change(|step, value| if is_kept(step) { value } else { ABSENT });
         }
     };
     match op {
@@ -104,7 +99,7 @@ fn sets(
             left.append(&mut right);
         }
     }
-    left.retain(|series| series.values.iter().any(|value| !is_absent(*value)));
+    left.retain(|series| !series.values.is_blank());
     left
 }
 
@@ -138,7 +133,7 @@ impl Matcher<'_> {
         for step in 0..steps.count {
             ones.fill(usize::MAX);
             for (place, signature) in one_signatures.iter().enumerate() {
-                if is_absent(self.one[place].values[step]) {
+                if is_absent(self.one[place].values.at(step)) {
                     continue;
                 }
                 if ones[*signature] != usize::MAX {
@@ -148,7 +143,7 @@ impl Matcher<'_> {
                 ones[*signature] = place;
             }
             for (place, signature) in many_signatures.iter().enumerate() {
-                let value = self.many[place].values[step];
+                let value = self.many[place].values.at(step);
                 let one = ones[*signature];
                 if is_absent(value) || one == usize::MAX {
                     continue;
@@ -162,7 +157,7 @@ impl Matcher<'_> {
                     Entry::Vacant(new) => {
                         let labels = self.result_labels(&self.many[place].labels, &self.one[one].labels);
                         let at = *by_labels.entry(labels).or_insert_with_key(|labels| {
-                            results.push(Series { labels: labels.clone(), values: vec![ABSENT; steps.count] });
+                            results.push(Series { labels: labels.clone(), values: Span::default() });
                             written.push(usize::MAX);
                             results.len() - 1
                         });
@@ -174,13 +169,16 @@ impl Matcher<'_> {
                 }
                 written[result] = step;
                 let (left, right) = match cardinality {
-                    Cardinality::OneToMany => (self.one[one].values[step], value),
-                    _ => (value, self.one[one].values[step]),
+                    Cardinality::OneToMany => (self.one[one].values.at(step), value),
+                    _ => (value, self.one[one].values.at(step)),
                 };
-                results[result].values[step] = merge(self.binary, left, right, left);
+                let merged = merge(self.binary, left, right, left);
+                if !is_absent(merged) {
+                    results[result].values.set(step, merged);
+                }
             }
         }
-        results.retain(|series| series.values.iter().any(|value| !is_absent(*value)));
+        results.retain(|series| !series.values.is_blank());
         Ok(results)
     }
 

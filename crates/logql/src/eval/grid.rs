@@ -1,257 +1,186 @@
 //! What is kept of a series while pages are read, and how windows are made of it.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::ABSENT;
+use super::cells::{Cell, Fold, One, Packed, Slot, Two};
+use super::row::{Piece, Row};
+use super::span::Span;
 use super::windows::Windows;
 use crate::syntax::ast::RangeOp;
 use crate::units::seconds;
 
-/// How the lines of a bucket are put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fold {
-    Sum,
-    Min,
-    Max,
-    Mean,
-    Moments,
-    First,
-    Last,
-    /// Not at all: every value is kept.
-    Values,
-    /// Not at all: every sample is kept with its time.
-    Samples,
-}
-
-impl Fold {
-    /// What an operation needs.
-    pub(crate) fn of(op: RangeOp, windows: &Windows) -> Fold {
-        if !windows.has_buckets() {
-            return Fold::Samples;
-        }
-        match op {
-            RangeOp::Count | RangeOp::Rate | RangeOp::Bytes | RangeOp::BytesRate | RangeOp::Sum | RangeOp::Absent => {
-                Fold::Sum
-            }
-            RangeOp::Min => Fold::Min,
-            RangeOp::Max => Fold::Max,
-            RangeOp::Avg => Fold::Mean,
-            RangeOp::Stdvar | RangeOp::Stddev => Fold::Moments,
-            RangeOp::First => Fold::First,
-            RangeOp::Last => Fold::Last,
-            RangeOp::Quantile => Fold::Values,
-            RangeOp::RateCounter => Fold::Samples,
-        }
-    }
-}
-
-/// The lines of a bucket, or of several.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cell {
-    count: f64,
-    value: f64,
-    /// Sum of squared differences from the mean, or the time of the value.
-    extra: f64,
-}
-
-impl Cell {
-    fn add(&mut self, fold: Fold, timestamp: i64, value: f64) {
-        let one = match fold {
-            Fold::First | Fold::Last => Cell { count: 1.0, value, extra: f64::from_bits(timestamp as u64) },
-            // There is no deviation from a value that is not finite.
-            Fold::Moments if !value.is_finite() => Cell { count: 1.0, value, extra: f64::NAN },
-            _ => Cell { count: 1.0, value, extra: 0.0 },
-        };
-        self.merge(fold, &one);
-    }
-
-    fn time(&self) -> i64 {
-        self.extra.to_bits() as i64
-    }
-
-    /// Before or after another, by time.
-    fn place(&self, other: &Cell) -> Ordering {
-        self.time().cmp(&other.time()).then_with(|| self.value.total_cmp(&other.value))
-    }
-
-    /// Puts what `other` has to this.
-    fn merge(&mut self, fold: Fold, other: &Cell) {
-        if other.count == 0.0 {
-            return;
-        }
-        if self.count == 0.0 {
-            *self = *other;
-            return;
-        }
-        let count = self.count + other.count;
-        match fold {
-            Fold::Sum | Fold::Values | Fold::Samples => self.value += other.value,
-            Fold::Min if other.value < self.value || self.value.is_nan() => self.value = other.value,
-            Fold::Max if other.value > self.value || self.value.is_nan() => self.value = other.value,
-            Fold::Min | Fold::Max => {}
-            Fold::Mean => self.value = merge_means(self, other),
-            Fold::Moments => {
-                let delta = other.value - self.value;
-                self.extra += other.extra + delta * delta * self.count * other.count / count;
-                self.value += delta * other.count / count;
-            }
-            // Pages are read in any order, so that of two values of one time the value itself decides.
-            Fold::First if other.place(self).is_lt() => *self = *other,
-            Fold::Last if other.place(self).is_gt() => *self = *other,
-            Fold::First | Fold::Last => {}
-        }
-        self.count = count;
-    }
-
-    fn result(&self, op: RangeOp, interval: i64) -> f64 {
-        if self.count == 0.0 {
-            return ABSENT;
-        }
-        match op {
-            RangeOp::Rate | RangeOp::BytesRate => self.value / seconds(interval),
-            RangeOp::Stdvar => self.extra / self.count,
-            RangeOp::Stddev => (self.extra / self.count).sqrt(),
-            RangeOp::Absent => 1.0,
-            _ => self.value,
-        }
-    }
-}
-
-/// An infinite mean stays, unless what is added is infinite the other way, or no number.
-fn merge_means(a: &Cell, b: &Cell) -> f64 {
-    match (a.value.is_infinite(), b.value.is_infinite()) {
-        (true, true) if (a.value > 0.0) == (b.value > 0.0) => a.value,
-        (true, true) => f64::NAN,
-        (true, false) if !b.value.is_nan() => a.value,
-        (false, true) if !a.value.is_nan() => b.value,
-        _ => {
-            let count = a.count + b.count;
-            a.value * (a.count / count) + b.value * (b.count / count)
-        }
-    }
-}
-
 /// What is kept of one series.
 #[derive(Clone, Debug)]
-pub(crate) enum Grid {
-    /// One cell for each bucket.
-    Cells(Vec<Cell>),
+enum Kept {
+    /// Cells of each size.
+    Ones(Row<One>),
+    Twos(Row<Two>),
+    Threes(Row<Cell>),
     /// The values of each bucket.
-    Values(Vec<Vec<f64>>),
+    Values(Row<Vec<f64>>),
     /// Time and value of every sample.
     Samples(Vec<(i64, f64)>),
 }
 
+/// What is kept of one series, and how large it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Grid {
+    kept: Kept,
+    bytes: usize,
+}
+
 impl Grid {
     pub(crate) fn new(fold: Fold, windows: &Windows) -> Grid {
-        match fold {
-            Fold::Samples => Grid::Samples(Vec::new()),
-            Fold::Values => Grid::Values(vec![Vec::new(); windows.buckets]),
-            _ => Grid::Cells(vec![Cell::default(); windows.buckets]),
+        fn sized<T: Slot>(windows: &Windows, of: fn(Row<T>) -> Kept) -> (Kept, usize) {
+            let row = Row::new(windows.buckets);
+            let bytes = row.bytes();
+            (of(row), bytes)
         }
+        let (kept, bytes) = match fold {
+            Fold::Sum | Fold::Min | Fold::Max => sized(windows, Kept::Ones),
+            Fold::Mean | Fold::First | Fold::Last => sized(windows, Kept::Twos),
+            Fold::Moments => sized(windows, Kept::Threes),
+            Fold::Values => sized(windows, Kept::Values),
+            Fold::Samples => (Kept::Samples(Vec::new()), 0),
+        };
+        Grid { kept, bytes }
     }
 
-    /// Bytes that a new one takes.
-    pub(crate) fn bytes(fold: Fold, windows: &Windows) -> usize {
-        match fold {
-            Fold::Samples => 64,
-            _ => windows.buckets * size_of::<Cell>(),
-        }
+    /// Bytes that it takes beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// Adds a sample to a bucket.
-    pub(crate) fn add_to(&mut self, fold: Fold, bucket: usize, timestamp: i64, value: f64) {
-        match self {
-            Grid::Samples(samples) => samples.push((timestamp, value)),
-            Grid::Values(values) => values[bucket].push(value),
-            Grid::Cells(cells) if fold == Fold::Sum => {
-                let cell = &mut cells[bucket];
-                cell.count += 1.0;
-                cell.value += value;
+    /// Adds a sample to a bucket. Answers the bytes by which it grew.
+    pub(crate) fn add_to(&mut self, fold: Fold, windows: &Windows, bucket: usize, timestamp: i64, value: f64) -> usize {
+        fn add<T: Slot>(row: &mut Row<T>, fold: Fold, at: (usize, usize), line: (i64, f64)) -> usize {
+            let (cell, grown) = row.cell(fold, at.0, at.1);
+            grown + cell.add(fold, line.0, line.1)
+        }
+        let (at, line) = ((bucket, windows.buckets), (timestamp, value));
+        let grown = match &mut self.kept {
+            Kept::Ones(row) if fold == Fold::Sum => {
+                let (cell, grown) = row.cell(fold, bucket, windows.buckets);
+                cell.add_sum(value);
+                grown
             }
-            Grid::Cells(cells) => cells[bucket].add(fold, timestamp, value),
-        }
+            Kept::Ones(row) => add(row, fold, at, line),
+            Kept::Twos(row) => add(row, fold, at, line),
+            Kept::Threes(row) => add(row, fold, at, line),
+            Kept::Values(row) => add(row, fold, at, line),
+            Kept::Samples(samples) => {
+                let before = samples.capacity();
+                samples.push(line);
+                (samples.capacity() - before) * size_of::<(i64, f64)>()
+            }
+        };
+        self.bytes += grown;
+        grown
     }
 
-    /// Adds `count` lines whose values are `sum` together; only for sums.
-    pub(crate) fn add_sum(&mut self, bucket: usize, count: u64, sum: f64) {
-        if let Grid::Cells(cells) = self {
-            cells[bucket].merge(Fold::Sum, &Cell { count: count as f64, value: sum, extra: 0.0 });
-        }
-    }
-
-    /// Puts what another has of the same series to this.
-    pub(crate) fn merge(&mut self, fold: Fold, other: Grid) {
-        match (self, other) {
-            (Grid::Samples(ours), Grid::Samples(theirs)) => ours.extend(theirs),
-            (Grid::Values(ours), Grid::Values(theirs)) => {
-                ours.iter_mut().zip(theirs).for_each(|(ours, theirs)| match ours.is_empty() {
-                    true => *ours = theirs,
-                    false => ours.extend(theirs),
-                });
+    /// Puts what another has of the same series to this. Answers the bytes by which it grew.
+    pub(crate) fn merge(&mut self, fold: Fold, windows: &Windows, other: Grid) -> usize {
+        let buckets = windows.buckets;
+        let grown = match (&mut self.kept, other.kept) {
+            (Kept::Ones(ours), Kept::Ones(theirs)) => ours.join(fold, theirs, buckets),
+            (Kept::Twos(ours), Kept::Twos(theirs)) => ours.join(fold, theirs, buckets),
+            (Kept::Threes(ours), Kept::Threes(theirs)) => ours.join(fold, theirs, buckets),
+            // Lists move from one to the other, so that all of theirs may be ours afterwards.
+            (Kept::Values(ours), Kept::Values(theirs)) => {
+                let lists = other.bytes.saturating_sub(theirs.bytes());
+                ours.join(fold, theirs, buckets) + lists
             }
-            (Grid::Cells(ours), Grid::Cells(theirs)) => {
-                ours.iter_mut().zip(&theirs).for_each(|(ours, theirs)| ours.merge(fold, theirs));
+            (Kept::Samples(ours), Kept::Samples(theirs)) => {
+                let before = ours.capacity();
+                ours.extend(theirs);
+                (ours.capacity() - before) * size_of::<(i64, f64)>()
             }
-            _ => {}
-        }
+            _ => 0,
+        };
+        self.bytes += grown;
+        grown
     }
 
     /// The value of every step.
-    pub(crate) fn values(self, op: RangeOp, param: f64, fold: Fold, windows: &Windows) -> Vec<f64> {
-        match self {
-            Grid::Samples(samples) => of_samples(samples, op, param, windows),
-            Grid::Values(values) => of_values(&values, param, windows),
-            Grid::Cells(cells) if windows.per_window == 1 => {
-                let at = |step: usize| cells[step * windows.per_step].result(op, windows.interval);
-                (0..windows.steps).map(at).collect()
-            }
-            Grid::Cells(cells) => of_cells(&cells, op, fold, windows),
-        }
+    pub(crate) fn values(self, op: RangeOp, param: f64, fold: Fold, windows: &Windows) -> Span {
+        let (block, buckets) = (windows.per_window, windows.buckets);
+        let span = match self.kept {
+            Kept::Samples(samples) => return Span::of(0, of_samples(samples, op, param, windows)),
+            Kept::Values(row) => row.piece(fold, block, buckets).map(|piece| of_values(&piece, param, windows)),
+            Kept::Ones(row) => row.piece(fold, block, buckets).map(|piece| of_cells(&piece, op, fold, windows)),
+            Kept::Twos(row) => row.piece(fold, block, buckets).map(|piece| of_cells(&piece, op, fold, windows)),
+            Kept::Threes(row) => row.piece(fold, block, buckets).map(|piece| of_cells(&piece, op, fold, windows)),
+        };
+        span.unwrap_or_default()
     }
+}
+
+/// The steps whose windows reach a bucket of a piece that has lines.
+fn steps_of<T>(piece: &Piece<T>, windows: &Windows) -> Range<usize> {
+    let first = (piece.first + 1).saturating_sub(windows.per_window).div_ceil(windows.per_step);
+    first..(piece.last / windows.per_step + 1).min(windows.steps)
 }
 
 /// Windows from cells: those of a window are the end of one block and the start of the next, where a block is as long as a window;
 /// what starts and ends of blocks come to is computed once.
-fn of_cells(cells: &[Cell], op: RangeOp, fold: Fold, windows: &Windows) -> Vec<f64> {
+fn of_cells<P: Packed>(piece: &Piece<P>, op: RangeOp, fold: Fold, windows: &Windows) -> Span {
     let length = windows.per_window;
-    let mut starts = cells.to_vec();
-    let mut ends = cells.to_vec();
-    for i in 1..cells.len() {
+    let steps = steps_of(piece, windows);
+    let first = steps.start;
+    let cell = |at: usize| piece.cells[at].unpack(fold);
+    if length == 1 {
+        let window = |step: usize| cell(step * windows.per_step - piece.base).result(op, windows.interval);
+        return Span::of(first, steps.map(window).collect());
+    }
+    // The base of a piece is where a block begins.
+    let mut starts = piece.cells.clone();
+    let mut ends = piece.cells.clone();
+    for i in 1..piece.cells.len() {
         if !i.is_multiple_of(length) {
-            let mut joined = starts[i - 1];
-            joined.merge(fold, &cells[i]);
-            starts[i] = joined;
+            let mut joined = starts[i - 1].unpack(fold);
+            joined.merge(fold, &cell(i));
+            starts[i] = P::pack(fold, joined);
         }
     }
-    for i in (0..cells.len() - 1).rev() {
+    for i in (0..piece.cells.len() - 1).rev() {
         if !(i + 1).is_multiple_of(length) {
-            let mut joined = cells[i];
-            joined.merge(fold, &ends[i + 1]);
-            ends[i] = joined;
+            let mut joined = cell(i);
+            joined.merge(fold, &ends[i + 1].unpack(fold));
+            ends[i] = P::pack(fold, joined);
         }
     }
+    let look = |cells: &[P], bucket: usize| {
+        let cell = bucket.checked_sub(piece.base).and_then(|at| cells.get(at));
+        cell.map_or_else(Cell::default, |cell| cell.unpack(fold))
+    };
     let window = |step: usize| {
         let from = step * windows.per_step;
-        let mut cell = ends[from];
+        let mut cell = look(&ends, from);
         if !from.is_multiple_of(length) {
-            cell.merge(fold, &starts[from + length - 1]);
+            cell.merge(fold, &look(&starts, from + length - 1));
         }
         cell.result(op, windows.interval)
     };
-    (0..windows.steps).map(window).collect()
+    Span::of(first, steps.map(window).collect())
 }
 
 /// Quantiles of windows; the values of a window are those of its buckets.
-fn of_values(values: &[Vec<f64>], param: f64, windows: &Windows) -> Vec<f64> {
+fn of_values(piece: &Piece<Vec<f64>>, param: f64, windows: &Windows) -> Span {
     let mut buffer = Vec::new();
+    let steps = steps_of(piece, windows);
+    let first = steps.start;
     let window = |step: usize| {
         let from = step * windows.per_step;
+        let buckets = from.max(piece.first)..(from + windows.per_window).min(piece.last + 1);
         buffer.clear();
-        values[from..from + windows.per_window].iter().for_each(|values| buffer.extend_from_slice(values));
+        for bucket in buckets {
+            buffer.extend_from_slice(&piece.cells[bucket - piece.base]);
+        }
         if buffer.is_empty() { ABSENT } else { quantile(param, &mut buffer) }
     };
-    (0..windows.steps).map(window).collect()
+    Span::of(first, steps.map(window).collect())
 }
 
 fn of_samples(mut samples: Vec<(i64, f64)>, op: RangeOp, param: f64, windows: &Windows) -> Vec<f64> {

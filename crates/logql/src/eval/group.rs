@@ -3,7 +3,8 @@
 use hashbrown::HashMap;
 use model::{Held, Labels, NumberColumn, NumberStyle};
 
-use super::grid::{Fold, Grid};
+use super::cells::Fold;
+use super::grid::Grid;
 use super::windows::Windows;
 use crate::error::QueryError;
 use crate::pipeline::{LineLabels, PRESERVE_ERROR, StreamLabels};
@@ -28,6 +29,8 @@ pub(crate) struct Table<'p> {
     key: String,
     numbers: Vec<Numbered>,
     held: Held,
+    /// Of what is held, the bytes of series.
+    bytes: usize,
 }
 
 /// The series that numbers of one label name, so that they need not be written to be looked up.
@@ -59,6 +62,7 @@ impl<'p> Table<'p> {
             key: String::new(),
             numbers: Vec::new(),
             held,
+            bytes: 0,
         }
     }
 
@@ -80,11 +84,54 @@ impl<'p> Table<'p> {
     }
 
     fn add(&mut self, labels: Labels) -> Result<usize, QueryError> {
-        self.held.add(SERIES_BYTES + 2 * self.key.len() + Grid::bytes(self.fold, self.windows))?;
+        self.add_with(labels, Grid::new(self.fold, self.windows))
+    }
+
+    fn add_with(&mut self, labels: Labels, grid: Grid) -> Result<usize, QueryError> {
+        self.hold(SERIES_BYTES + 2 * self.key.len() + grid.bytes())?;
         let place = self.series.len();
         self.by_key.insert(self.key.as_str().into(), place as u32);
-        self.series.push((labels, Grid::new(self.fold, self.windows)));
+        self.series.push((labels, grid));
         Ok(place)
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), QueryError> {
+        self.bytes += bytes;
+        Ok(self.held.add(bytes)?)
+    }
+
+    /// Adds a sample to a bucket of a series.
+    pub(crate) fn add_to(
+        &mut self,
+        series: usize,
+        bucket: usize,
+        timestamp: i64,
+        value: f64,
+    ) -> Result<(), QueryError> {
+        match self.series[series].1.add_to(self.fold, self.windows, bucket, timestamp, value) {
+            0 => Ok(()),
+            grown => self.hold(grown),
+        }
+    }
+
+    /// Adds lines whose values are `sum` together; only where values are summed, and not where there are no lines.
+    pub(crate) fn add_sum(&mut self, series: usize, bucket: usize, sum: f64) -> Result<(), QueryError> {
+        self.add_to(series, bucket, 0, sum)
+    }
+
+    /// Gives series away one by one, and with each the memory that it took.
+    pub(crate) fn each_series(
+        self,
+        mut visit: impl FnMut(Labels, Grid) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let Table { mut held, mut bytes, series, by_key, .. } = self;
+        drop(by_key);
+        for (labels, grid) in series {
+            bytes = bytes.saturating_sub(SERIES_BYTES + grid.bytes());
+            visit(labels, grid)?;
+            held.set(bytes)?;
+        }
+        Ok(())
     }
 
     /// Where the series of numbers of a label are kept that are written as those of this column.
@@ -141,7 +188,7 @@ impl<'p> Table<'p> {
                 text.clear();
                 column.write(value as i64, &mut text);
                 let series = self.find(std::iter::once((list.name.as_str(), text.as_str())))?;
-                self.series[series].1.add_sum(0, *count, *count as f64);
+                self.add_sum(series, 0, *count as f64)?;
             }
         }
         Ok(())
@@ -213,18 +260,9 @@ impl<'p> Table<'p> {
         self.find(pairs.into_iter())
     }
 
-    /// Notes memory that samples take beside their series.
-    pub(crate) fn hold_samples(&mut self, samples: usize) -> Result<(), QueryError> {
-        match self.fold {
-            Fold::Samples => self.held.add(samples * size_of::<(i64, f64)>())?,
-            Fold::Values => self.held.add(samples * size_of::<f64>())?,
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Takes over the series of another worker.
     pub(crate) fn merge(&mut self, other: Table<'_>) -> Result<(), QueryError> {
+        let Table { mut held, mut bytes, .. } = other;
         let mut keys: Vec<Box<str>> = vec![Box::default(); other.series.len()];
         for (key, place) in other.by_key {
             keys[place as usize] = key;
@@ -232,16 +270,19 @@ impl<'p> Table<'p> {
         for ((labels, grid), key) in other.series.into_iter().zip(keys) {
             self.key.clear();
             self.key.push_str(&key);
-            let place = match self.by_key.get(&key) {
-                Some(known) => *known as usize,
-                None => self.add(labels)?,
-            };
-            match &grid {
-                Grid::Samples(samples) => self.hold_samples(samples.len())?,
-                Grid::Values(values) => self.hold_samples(values.iter().map(Vec::len).sum())?,
-                Grid::Cells(_) => {}
+            // What goes over is held once.
+            bytes = bytes.saturating_sub(SERIES_BYTES + 2 * key.len() + grid.bytes());
+            held.set(bytes)?;
+            match self.by_key.get(&key) {
+                Some(known) => {
+                    let known = *known as usize;
+                    let grown = self.series[known].1.merge(self.fold, self.windows, grid);
+                    self.hold(grown)?;
+                }
+                None => {
+                    self.add_with(labels, grid)?;
+                }
             }
-            self.series[place].1.merge(self.fold, grid);
         }
         Ok(())
     }

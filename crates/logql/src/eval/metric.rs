@@ -14,15 +14,22 @@ pub(crate) fn evaluate(run: &Run<'_>, expr: &MetricExpr, steps: Steps) -> Result
         MetricExpr::Range(aggregation) => range::evaluate(run, aggregation, None, steps),
         MetricExpr::Vector(aggregation) => vector(run, aggregation, steps),
         MetricExpr::Binary(binary) => both(run, binary, steps),
-        MetricExpr::VectorOf(value) => Ok(vec![Series::constant(*value, steps)]),
+        MetricExpr::VectorOf(value) => constant(run, *value, steps),
         MetricExpr::LabelReplace(replace) => {
             let LabelReplace { inner, args } = &**replace;
-            label_replace(args, evaluate(run, inner, steps)?)
+            let series = evaluate(run, inner, steps)?;
+            let before = Series::bytes(&series);
+            run.exchange(before, label_replace(args, series)?)
         }
         MetricExpr::Literal(_) => {
             Err(QueryError::BadRequest("a number stands where series are needed: write vector(n) instead".to_owned()))
         }
     }
+}
+
+/// The same value at each step.
+pub(crate) fn constant(run: &Run<'_>, value: f64, steps: Steps) -> Result<Vec<Series>, QueryError> {
+    run.exchange(0, vec![Series::constant(value, steps)])
 }
 
 fn vector(run: &Run<'_>, aggregation: &VectorAggregation, steps: Steps) -> Result<Vec<Series>, QueryError> {
@@ -31,11 +38,13 @@ fn vector(run: &Run<'_>, aggregation: &VectorAggregation, steps: Steps) -> Resul
             matches!(range.op, RangeOp::Count | RangeOp::Rate | RangeOp::Bytes | RangeOp::BytesRate | RangeOp::Sum);
         if adds_up && range.grouping.is_none() {
             let series = range::evaluate(run, range, Some(&aggregation.grouping), steps)?;
-            return Ok(aggregate::aggregate(aggregation, series, steps));
+            let before = Series::bytes(&series);
+            return run.exchange(before, aggregate::aggregate(aggregation, series, steps));
         }
     }
     let series = evaluate(run, &aggregation.inner, steps)?;
-    Ok(aggregate::aggregate(aggregation, series, steps))
+    let before = Series::bytes(&series);
+    run.exchange(before, aggregate::aggregate(aggregation, series, steps))
 }
 
 fn both(run: &Run<'_>, binary: &Binary, steps: Steps) -> Result<Vec<Series>, QueryError> {
@@ -49,7 +58,8 @@ fn both(run: &Run<'_>, binary: &Binary, steps: Steps) -> Result<Vec<Series>, Que
         (left, right) => {
             let left = evaluate(run, left, steps)?;
             let right = evaluate(run, right, steps)?;
-            binary::between(binary, left, right, steps)
+            let before = Series::bytes(&left) + Series::bytes(&right);
+            run.exchange(before, binary::between(binary, left, right, steps)?)
         }
     }
 }

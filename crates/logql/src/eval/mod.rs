@@ -1,13 +1,14 @@
 //! Evaluation.
 //!
 //! A range aggregation reads pages in parallel, each as little as it can (`pages`, `columns`), into buckets of time from which
-//! all windows are put together (`grid`). What follows works on series with a value for each step. These are vector
-//! operations like PromQL's, but not the same ones: division by zero gives NaN, a filter by a literal keeps other values,
+//! all windows are put together (`grid`); only buckets and steps with values take memory (`row`, `span`). What follows works on
+//! series with values by step. These are vector operations like PromQL's, but not the same ones: division by zero gives NaN, a filter by a literal keeps other values,
 //! series may share labels after `label_replace`, and there are no histograms and no stale markers; so they are written
 //! here, small, rather than shared.
 
 mod aggregate;
 mod binary;
+mod cells;
 mod columns;
 mod grid;
 mod group;
@@ -15,12 +16,15 @@ pub(crate) mod logs;
 pub(crate) mod metric;
 mod pages;
 mod range;
+mod row;
 mod run;
 mod shape;
+mod span;
 mod times;
 mod windows;
 
 pub(crate) use run::Run;
+pub(crate) use span::Span;
 
 use model::Labels;
 
@@ -43,11 +47,11 @@ impl Steps {
     }
 }
 
-/// A series with a value for each step; [`ABSENT`] where it has none.
+/// A series with its values by step.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series {
     pub(crate) labels: Labels,
-    pub(crate) values: Vec<f64>,
+    pub(crate) values: Span,
 }
 
 /// Stands where there is no value: a NaN that no arithmetic gives.
@@ -61,6 +65,11 @@ pub(crate) fn is_absent(value: f64) -> bool {
 impl Series {
     /// The same value at each step, without labels.
     pub(crate) fn constant(value: f64, steps: Steps) -> Series {
-        Series { labels: Labels::empty(), values: vec![value; steps.count] }
+        Series { labels: Labels::empty(), values: Span::of(0, vec![value; steps.count]) }
+    }
+
+    /// Bytes that series take.
+    pub(crate) fn bytes(series: &[Series]) -> usize {
+        series.iter().map(|series| size_of::<Series>() + series.labels.encoded_len() + series.values.bytes()).sum()
     }
 }

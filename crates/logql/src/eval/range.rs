@@ -6,15 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use memchr::memmem;
 use model::{LogPage, StreamSet};
 
+use super::cells::Fold;
 use super::columns::{Columns, convert, has_columns};
-use super::grid::Fold;
 use super::group::{GroupBy, Table};
 use super::pages::{Metadata, Outlook, Picked, outlook, search, sift};
 use super::run::{Run, Task};
 use super::shape::Shape;
 use super::times::Times;
 use super::windows::Windows;
-use super::{Series, Steps};
+use super::{Series, Span, Steps};
 use crate::error::QueryError;
 use crate::kql::Kql;
 use crate::pipeline::{CompiledLabelFilter, Pipeline, StreamLabels, Wanted};
@@ -55,12 +55,18 @@ pub(super) fn evaluate(
     let fragments = plan.shape.fragments();
     let table =
         run.with_pages(matchers, plan.windows.range(), &fragments, |set, tasks| read(run, &plan, set, &tasks))?;
-    let series = table.map(|table| table.series).unwrap_or_default();
-    let series = series.into_iter().map(|(labels, grid)| {
-        let values = grid.values(aggregation.op, aggregation.param.unwrap_or(0.0), plan.fold, &plan.windows);
-        Series { labels, values }
-    });
-    finish(&plan, series.collect(), run, steps)
+    let Some(table) = table else { return finish(&plan, Vec::new(), run, steps) };
+    let param = aggregation.param.unwrap_or(0.0);
+    // Rows become values one by one: what is held of the one is given back as the other is taken.
+    let mut series = Vec::new();
+    table.each_series(|labels, grid| {
+        let values = grid.values(aggregation.op, param, plan.fold, &plan.windows);
+        let one = Series { labels, values };
+        run.take(Series::bytes(std::slice::from_ref(&one)))?;
+        series.push(one);
+        Ok(())
+    })?;
+    finish(&plan, series, run, steps)
 }
 
 fn plan<'q>(aggregation: &'q RangeAggregation, outer: Option<&Grouping>, steps: Steps) -> Plan<'q> {
@@ -83,20 +89,16 @@ fn plan<'q>(aggregation: &'q RangeAggregation, outer: Option<&Grouping>, steps: 
 
 /// Where lines are absent, `absent_over_time` has a series; elsewhere nothing is left to do.
 fn finish(plan: &Plan<'_>, series: Vec<Series>, run: &Run<'_>, steps: Steps) -> Result<Vec<Series>, QueryError> {
-    let points: usize = series.len() * steps.count;
-    run.take(points * size_of::<f64>())?;
     if plan.aggregation.op != RangeOp::Absent {
         return Ok(series);
     }
+    let before = Series::bytes(&series);
     let mut values = vec![1.0; steps.count];
     for present in &series {
-        for (value, here) in values.iter_mut().zip(&present.values) {
-            if !super::is_absent(*here) {
-                *value = super::ABSENT;
-            }
-        }
+        present.values.iter().for_each(|(step, _)| values[step] = super::ABSENT);
     }
-    Ok(vec![Series { labels: super::metric::absent_labels(&plan.aggregation.range.log.matchers), values }])
+    let labels = super::metric::absent_labels(&plan.aggregation.range.log.matchers);
+    run.exchange(before, vec![Series { labels, values: Span::of(0, values) }])
 }
 
 struct Worker<'p> {
@@ -289,10 +291,9 @@ impl Worker<'_> {
             }
         };
         let info = &task.info;
-        let grid = &mut self.table.series[series].1;
         if let Some(bucket) = plan.windows.common_bucket(info.first, info.last) {
             let sum = if is_bytes { info.line_bytes as f64 } else { f64::from(info.entries) };
-            grid.add_sum(bucket, info.entries.into(), sum);
+            self.table.add_sum(series, bucket, sum)?;
             self.run.note(info.entries.into(), 0);
             return Ok(true);
         }
@@ -300,8 +301,7 @@ impl Worker<'_> {
         if !is_bytes {
             let times = Times::of(&*task.page, info, &plan.windows, false)?;
             self.run.note(info.entries.into(), 0);
-            let grid = &mut self.table.series[series].1;
-            times.each_run(|bucket, lines| grid.add_sum(bucket, lines.len() as u64, lines.len() as f64));
+            times.each_run(|bucket, lines| self.table.add_sum(series, bucket, lines.len() as f64))?;
             return Ok(true);
         }
         let timestamps = task.page.timestamps()?;
@@ -309,7 +309,7 @@ impl Worker<'_> {
         self.run.note(timestamps.len() as u64, (timestamps.len() * 8 + lines.text.len()) as u64);
         for (place, timestamp) in timestamps.iter().enumerate() {
             if let Some(bucket) = plan.windows.bucket(*timestamp) {
-                grid.add_sum(bucket, 1, lines.get(place).len() as f64);
+                self.table.add_sum(series, bucket, lines.get(place).len() as f64)?;
             }
         }
         Ok(true)
@@ -351,11 +351,10 @@ impl Worker<'_> {
         let counts = plan.aggregation.range.unwrap.is_none() && table.fold == Fold::Sum;
         if counts && series.is_one() && !kept.is_empty() {
             let series = series.at(0, table)?;
-            let grid = &mut table.series[series].1;
-            times.each_run(|bucket, lines| {
-                let count = kept.count_in(lines);
-                grid.add_sum(bucket, count as u64, count as f64);
-            });
+            times.each_run(|bucket, lines| match kept.count_in(lines) {
+                0 => Ok(()),
+                count => table.add_sum(series, bucket, count as f64),
+            })?;
             return Ok(None);
         }
         let mut at = times.cursor();
@@ -366,10 +365,7 @@ impl Worker<'_> {
                 return Ok(());
             }
             let series = series.at(place, table)?;
-            let fold = table.fold;
-            table.hold_samples(1)?;
-            table.series[series].1.add_to(fold, bucket, timestamp, value);
-            Ok(())
+            table.add_to(series, bucket, timestamp, value)
         };
         match &plan.aggregation.range.unwrap {
             Some(unwrap) => {
@@ -430,9 +426,7 @@ impl Worker<'_> {
                 }
             };
             let series = table.of_line(&plan.group, stream, &pipeline.labels)?;
-            let fold = table.fold;
-            table.hold_samples(1)?;
-            table.series[series].1.add_to(fold, bucket, timestamp, value);
+            table.add_to(series, bucket, timestamp, value)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use model::{Clock, Held, LogPage, LogRequest, LogSource, Matcher, NanoRange, PageInfo, Reservation, StreamSet};
 
+use super::Series;
 use crate::engine::{EngineOptions, QueryContext, QueryResult, QueryStats};
 use crate::error::QueryError;
 use crate::value::Value;
@@ -77,6 +78,18 @@ impl<'r> Run<'r> {
     /// Takes memory for the answer itself.
     pub(crate) fn take(&self, bytes: usize) -> Result<(), QueryError> {
         Ok(self.reservation.take(bytes)?)
+    }
+
+    /// Takes memory for series, and gives back the bytes of those that they were made of, which are gone.
+    pub(crate) fn exchange(&self, before: usize, series: Vec<Series>) -> Result<Vec<Series>, QueryError> {
+        self.give_back(before);
+        self.take(Series::bytes(&series))?;
+        Ok(series)
+    }
+
+    /// Gives back bytes that were taken.
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.reservation.release(bytes);
     }
 
     /// Selects streams, and calls `read` with them and with all of their pages in the range.

@@ -84,14 +84,18 @@ impl Times {
     }
 
     /// Visits each bucket with the places of its lines.
-    pub(crate) fn each_run(&self, mut visit: impl FnMut(usize, Range<usize>)) {
+    pub(crate) fn each_run(
+        &self,
+        mut visit: impl FnMut(usize, Range<usize>) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
         let mut begin = 0;
         for (end, bucket) in &self.runs {
             if let Some(bucket) = bucket {
-                visit(*bucket, begin..*end as usize);
+                visit(*bucket, begin..*end as usize)?;
             }
             begin = *end as usize;
         }
+        Ok(())
     }
 
     /// Looks places up, which ascend.

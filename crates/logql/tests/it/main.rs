@@ -12,3 +12,4 @@ mod memory;
 mod parse;
 mod pushdown;
 mod shared;
+mod sparse;
