@@ -52,7 +52,8 @@ impl Compressed {
         *self = Compressed { kind: self.kind, skip: offset, reader: None, ahead: Vec::new(), is_done: false };
     }
 
-    fn open(&self, file: &File) -> io::Result<Box<dyn Read + Send>> {
+    /// The unpacked text from the offset on.
+    pub(super) fn open(&self, file: &File) -> io::Result<Box<dyn Read + Send>> {
         use std::io::Seek;
         let mut file = file.try_clone()?;
         file.rewind()?;

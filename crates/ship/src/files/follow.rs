@@ -1,19 +1,20 @@
 //! All followed files: which are new, which have moved, which are done.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::FileJob;
+use super::compressed::Compressed;
 use super::groups::{Group, Groups};
-use super::identity::{FileId, has_content, id_of, identify, same_beginning};
+use super::heirs::{Copied, is_named_after};
+use super::identity::{FileId, has_content, id_of};
 use super::tail::{Opening, Progress, Standing, Tail};
 use crate::batch::Batch;
 use crate::entry::BaseLabels;
@@ -27,28 +28,26 @@ use crate::stamp::Stamps;
 const ROTATED_GRACE: i64 = 30_000_000_000;
 /// A file without a name is closed sooner.
 const DELETED_GRACE: i64 = 3_000_000_000;
-/// A copy that was written to within this time is not finished.
-const COPYING: Duration = Duration::from_secs(1);
 /// Chunks that one file may give before the next one's turn.
 const TURN: usize = 4;
 /// Between the path and the inode in the position of a rotated file.
-const ROTATED: &str = "#rotated-";
+pub(super) const ROTATED: &str = "#rotated-";
 
 /// The files of all jobs.
 pub(super) struct Follower {
-    jobs: Vec<FileJob>,
+    pub(super) jobs: Vec<FileJob>,
     /// How far files were read that are not open now.
-    marks: Marks,
-    tails: Vec<Tail>,
+    pub(super) marks: Marks,
+    pub(super) tails: Vec<Tail>,
     /// Files that cannot be opened, and why.
     failed: BTreeMap<(usize, PathBuf), String>,
     buffer: Vec<u8>,
-    stamps: Arc<Stamps>,
+    pub(super) stamps: Arc<Stamps>,
     intake: Arc<Intake>,
-    metrics: Arc<ShipMetrics>,
+    pub(super) metrics: Arc<ShipMetrics>,
     handle: Handle,
     stop: CancellationToken,
-    wants_scan: bool,
+    pub(super) wants_scan: bool,
 }
 
 impl Follower {
@@ -100,12 +99,19 @@ impl Follower {
             let name = self.jobs[job].name.clone();
             all.extend(groups.current(&name).into_iter().map(|group| (job, group)));
         }
+        let mut meant: Vec<(usize, &Group, PathBuf)> = Vec::new();
         for (job, group) in &all {
             for path in group.pattern.find(directories) {
                 if present.insert((*job, path.clone())) {
-                    self.meet(*job, group, &path);
+                    meant.push((*job, group, path));
                 }
             }
+        }
+        if is_first {
+            self.find_moved(&all, &meant);
+        }
+        for (job, group, path) in &meant {
+            self.meet(*job, group, path);
         }
         if is_first {
             self.find_rotated(&all);
@@ -144,7 +150,7 @@ impl Follower {
         }
     }
 
-    fn fail(&mut self, job: usize, path: &Path, error: &io::Error) {
+    pub(super) fn fail(&mut self, job: usize, path: &Path, error: &io::Error) {
         if error.kind() == io::ErrorKind::NotFound {
             return;
         }
@@ -160,9 +166,9 @@ impl Follower {
         let id = id_of(&metadata);
         let now = self.stamps.now();
         let key = self.free_key(job, path);
-        let mut offset = self.known_offset(&key, &file, id, metadata.len());
-        if offset == 0 && metadata.len() > 0 {
-            match self.copied_from(job, path, &file, &metadata) {
+        let mut offset = self.known_offset(&key, path, &file, id, metadata.len());
+        if offset == 0 && (metadata.len() > 0 || Compressed::detect(path, 0).is_some()) {
+            match self.copied_from(job, path, &file, &metadata)? {
                 Copied::No => {}
                 Copied::UpTo(done) => offset = done,
                 Copied::NotYet => return Ok(()),
@@ -175,6 +181,7 @@ impl Follower {
         let opening = Opening {
             job,
             path: path.to_owned(),
+            found: path.to_owned(),
             key: key.clone(),
             base,
             pipeline: self.jobs[job].pipeline.clone(),
@@ -197,10 +204,13 @@ impl Follower {
     }
 
     /// How far a file was read at an earlier time, whatever its name was then.
-    fn known_offset(&mut self, key: &str, file: &File, id: FileId, size: u64) -> u64 {
+    fn known_offset(&mut self, key: &str, path: &Path, file: &File, id: FileId, size: u64) -> u64 {
+        let is_packed = Compressed::detect(path, 0).is_some();
         let is_it = |mark: &Mark| match mark {
             Mark::File { offset, identity: Some(identity) } => {
-                (identity.dev, identity.ino) == id && *offset <= size && has_content(file, identity, *offset)
+                (identity.dev, identity.ino) == id
+                    && (is_packed || *offset <= size)
+                    && has_content(file, identity, *offset)
             }
             _ => false,
         };
@@ -210,7 +220,7 @@ impl Follower {
             (Some(Mark::File { offset, .. }), _) => *offset,
             // A position of Promtail says no more than how far.
             (None, Some(Mark::File { offset, identity: None })) if *offset <= size => *offset,
-            // Compressed: the offset counts unpacked bytes, and the file does not change.
+            // Compressed, of an older version: the offset counts unpacked bytes, and the file does not change.
             (None, Some(Mark::File { offset, identity: Some(identity) }))
                 if identity.head_len == 0 && (identity.dev, identity.ino) == id && *offset > 0 =>
             {
@@ -230,76 +240,6 @@ impl Follower {
         for at in originals {
             while !self.stop.is_cancelled() && self.look_at(at) {}
         }
-    }
-
-    /// Whether a new file is a copy of one that is followed, as `copytruncate` makes it before it cuts that one: nothing of it
-    /// is read again.
-    fn copied_from(&mut self, job: usize, path: &Path, file: &File, metadata: &Metadata) -> Copied {
-        let size = metadata.len();
-        let is_copy = self.tails.iter().any(|tail| {
-            tail.job == job
-                && tail.offset >= size
-                && tail.compressed.is_none()
-                && is_named_after(path, &tail.path)
-                && same_beginning(&tail.file, file, size)
-                && has_content(&tail.file, &identify(file, tail.id, size), size)
-        });
-        if !is_copy {
-            return Copied::No;
-        }
-        let is_growing = metadata.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age < COPYING));
-        if is_growing {
-            // It is looked at again before long.
-            self.wants_scan = true;
-            return Copied::NotYet;
-        }
-        Copied::UpTo(size)
-    }
-
-    /// What was rotated away while nobody looked, and lies beside its successor under a name that is not meant.
-    fn find_rotated(&mut self, groups: &[(usize, Group)]) {
-        let marks: Vec<(String, Mark)> = self.marks.iter().map(|(key, mark)| (key.clone(), mark.clone())).collect();
-        for (key, mark) in marks {
-            let Mark::File { offset, identity: Some(identity) } = mark else { continue };
-            let path = PathBuf::from(key.split(ROTATED).next().unwrap_or_default());
-            let id = (identity.dev, identity.ino);
-            if self.tails.iter().any(|tail| tail.id == id) {
-                continue;
-            }
-            let Some((job, group)) = groups.iter().find(|(_, group)| group.pattern.is_match(&path)) else { continue };
-            let Some((_, file)) =
-                sibling_with(&path, |file, found| found == id && has_content(file, &identity, offset))
-            else {
-                self.marks.remove(&key);
-                self.submit(Batch::of_changes(vec![(key, None)]));
-                continue;
-            };
-            if let Err(error) = self.adopt(*job, group, &path, file, offset) {
-                self.fail(*job, &path, &error);
-            }
-        }
-    }
-
-    fn adopt(&mut self, job: usize, group: &Group, path: &Path, file: File, offset: u64) -> io::Result<()> {
-        let name = path.display().to_string();
-        let labels = group.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let label = PathLabel { path: name.clone() };
-        let now = self.stamps.now();
-        let id = id_of(&file.metadata()?);
-        let opening = Opening {
-            job,
-            path: path.to_owned(),
-            key: format!("{name}{ROTATED}{}", id.1),
-            base: BaseLabels::new(labels.chain([("filename", name.as_str())])),
-            pipeline: self.jobs[job].pipeline.clone(),
-            read_bytes: self.metrics.read_bytes.get_or_create(&label).clone(),
-            read_lines: self.metrics.read_lines.get_or_create(&label).clone(),
-        };
-        let mut tail = Tail::new(opening, file, offset, now)?;
-        tail.standing = Standing::Rotated(now);
-        info!(path = %path.display(), offset, "reading the rest of a rotated log file");
-        self.tails.push(tail);
-        Ok(())
     }
 
     /// Reads what there is. True where there may be more at once.
@@ -375,41 +315,6 @@ impl Follower {
         }
     }
 
-    /// The file was cut, or written anew. What was not read yet may be in a copy.
-    fn rewritten(&mut self, at: usize) {
-        let now = self.stamps.now();
-        let tail = &self.tails[at];
-        let (offset, identity, path, id, job) = (tail.offset, tail.identity, tail.path.clone(), tail.id, tail.job);
-        let copy = sibling_with(&path, |file, found| {
-            found != id
-                && file.metadata().is_ok_and(|metadata| metadata.len() >= offset)
-                && has_content(file, &identity, offset)
-        });
-        let mut changes = Vec::new();
-        if let Some((copied, file)) = copy.filter(|_| offset > 0)
-            && let Ok(metadata) = file.metadata()
-            && !self.tails.iter().any(|tail| tail.job == job && tail.id == id_of(&metadata))
-        {
-            if metadata.len() > offset {
-                let key = format!("{}{ROTATED}{}", path.display(), id_of(&metadata).1);
-                if let Ok(mut rest) = self.tails[at].sibling(file, key.clone(), offset, now) {
-                    rest.standing = Standing::Rotated(now);
-                    changes.push((key, Some(rest.mark())));
-                    self.tails.push(rest);
-                }
-            } else {
-                // There is nothing in it that was not read: should its name be meant, it is not read again.
-                let identity = Some(identify(&file, id_of(&metadata), offset));
-                self.marks.insert(copied.display().to_string(), Mark::File { offset, identity });
-            }
-        }
-        let tail = &mut self.tails[at];
-        info!(path = %path.display(), offset, "a log file was cut or written anew; it is read from its beginning");
-        tail.restart();
-        changes.push((tail.key.clone(), Some(tail.mark())));
-        self.submit(Batch::of_changes(changes));
-    }
-
     /// At its end a file is asked whether its path still leads to it.
     fn check_standing(&mut self, at: usize, now: i64) {
         let tail = &mut self.tails[at];
@@ -458,35 +363,9 @@ impl Follower {
     }
 
     /// Waits for room; a stop in between means that the lines are read again at the next start.
-    fn submit(&self, batch: Batch) {
+    pub(super) fn submit(&self, batch: Batch) {
         if self.handle.block_on(self.intake.submit(batch)).is_err() {
             self.stop.cancel();
         }
     }
-}
-
-enum Copied {
-    No,
-    /// It was read up to here.
-    UpTo(u64),
-    NotYet,
-}
-
-/// `app.log.1` and `app.log-2026` are named after `app.log`.
-fn is_named_after(path: &Path, original: &Path) -> bool {
-    let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
-    path.parent() == original.parent() && path != original && name(path).starts_with(&name(original))
-}
-
-/// A file in the same directory that `is_it`; those named after the path are asked first.
-fn sibling_with(path: &Path, is_it: impl Fn(&File, FileId) -> bool) -> Option<(PathBuf, File)> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
-    paths.sort_by_key(|other| !is_named_after(other, path));
-    paths.into_iter().find_map(|path| {
-        let file = File::open(&path).ok()?;
-        let id = id_of(&file.metadata().ok()?);
-        is_it(&file, id).then_some((path, file))
-    })
 }

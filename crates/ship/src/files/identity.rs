@@ -2,16 +2,19 @@
 //! was read, because inodes are used again and files are cut and written anew.
 
 use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::compressed::Compressed;
 use crate::positions::Identity;
 
 /// Bytes of the beginning that are remembered.
-pub(super) const HEAD: usize = 256;
+pub(super) const HEAD: usize = 1024;
 /// Bytes in front of the offset that are remembered.
-pub(super) const ANCHOR: usize = 64;
+pub(super) const ANCHOR: usize = 256;
 /// Of a file that may be a copy, so many bytes are compared.
 const COMPARED: u64 = 64 << 10;
 
@@ -35,6 +38,53 @@ pub(super) fn identify(file: &File, id: FileId, offset: u64) -> Identity {
         anchor_len: anchor.len() as u32,
         anchor: xxh3_64(&anchor),
     }
+}
+
+/// The identity of a compressed file: its beginning as it lies there, whatever the offset in the unpacked text is.
+pub(super) fn identify_packed(file: &File, id: FileId) -> Identity {
+    let head = bytes_at(file, 0, HEAD as u64);
+    let (head_len, head) = (head.len() as u32, xxh3_64(&head));
+    Identity { dev: id.0, ino: id.1, head_len, head, anchor_len: 0, anchor: xxh3_64(b"") }
+}
+
+/// The furthest of these offsets whose identity the file's text fits; that of a compressed file is unpacked for it. An error is
+/// one of unpacking.
+pub(super) fn furthest(path: &Path, file: &File, known: &[(u64, Identity)]) -> io::Result<Option<u64>> {
+    let Some(packed) = Compressed::detect(path, 0) else {
+        let size = file.metadata()?.len();
+        let fitting = known.iter().filter(|(offset, identity)| *offset <= size && has_content(file, identity, *offset));
+        return Ok(fitting.map(|(offset, _)| *offset).max());
+    };
+    let mut reader = packed.open(file)?;
+    let mut window = Vec::new();
+    reader.by_ref().take(HEAD as u64).read_to_end(&mut window)?;
+    let has_head = |identity: &Identity| {
+        window.get(..identity.head_len as usize).is_some_and(|head| xxh3_64(head) == identity.head)
+    };
+    let mut left: Vec<(u64, Identity)> = known.iter().filter(|(_, identity)| has_head(identity)).copied().collect();
+    left.sort_by_key(|(offset, _)| *offset);
+    // Unpacked bytes up to the end of the window, which is the last of them.
+    let mut at = window.len() as u64;
+    let mut found = None;
+    let mut chunk = vec![0; 64 << 10];
+    for (offset, identity) in left {
+        while at < offset {
+            let wanted = (offset - at).min(chunk.len() as u64) as usize;
+            let read = reader.read(&mut chunk[..wanted])?;
+            if read == 0 {
+                return Ok(found);
+            }
+            at += read as u64;
+            window.extend_from_slice(&chunk[..read]);
+            window.drain(..window.len().saturating_sub(HEAD));
+        }
+        let Some(end) = window.len().checked_sub((at - offset) as usize) else { continue };
+        let Some(from) = end.checked_sub(identity.anchor_len as usize) else { continue };
+        if xxh3_64(&window[from..end]) == identity.anchor {
+            found = Some(offset);
+        }
+    }
+    Ok(found)
 }
 
 /// True where the file still has the bytes that were read from it. Who has the inode is not asked.

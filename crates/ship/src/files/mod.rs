@@ -6,6 +6,7 @@
 mod compressed;
 mod follow;
 mod groups;
+mod heirs;
 mod identity;
 mod patterns;
 mod tail;

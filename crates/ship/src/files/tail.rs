@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::compressed::Compressed;
-use super::identity::{ANCHOR, FileId, HEAD, has_content, id_of, identify};
+use super::identity::{ANCHOR, FileId, HEAD, has_content, id_of, identify, identify_packed};
 use crate::batch::Batch;
 use crate::entry::{BaseLabels, Entry};
 use crate::intake::Intake;
@@ -73,6 +73,8 @@ pub(super) enum Progress {
 pub(super) struct Opening {
     pub(super) job: usize,
     pub(super) path: PathBuf,
+    /// Where it lies: by this it is known for compressed.
+    pub(super) found: PathBuf,
     pub(super) key: String,
     pub(super) base: Arc<BaseLabels>,
     pub(super) pipeline: Pipeline,
@@ -85,9 +87,9 @@ impl Tail {
     pub(super) fn new(opening: Opening, file: File, offset: u64, now: i64) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let id = id_of(&metadata);
-        let compressed = Compressed::detect(&opening.path, offset);
+        let compressed = Compressed::detect(&opening.found, offset);
         let identity = match compressed {
-            Some(_) => Identity { dev: id.0, ino: id.1, ..Identity::default() },
+            Some(_) => identify_packed(&file, id),
             None => identify(&file, id, offset),
         };
         Ok(Tail {
@@ -112,10 +114,11 @@ impl Tail {
     }
 
     /// As another file that takes the labels and the pipeline of this one.
-    pub(super) fn sibling(&self, file: File, key: String, offset: u64, now: i64) -> io::Result<Self> {
+    pub(super) fn sibling(&self, found: PathBuf, file: File, key: String, offset: u64, now: i64) -> io::Result<Self> {
         let opening = Opening {
             job: self.job,
             path: self.path.clone(),
+            found,
             key,
             base: self.base.clone(),
             pipeline: self.pipeline.clone(),
@@ -131,7 +134,7 @@ impl Tail {
             None => Mark::File { offset: self.offset, identity: Some(self.identity) },
             Some(offset) => {
                 let identity = Identity { anchor_len: 0, anchor: xxh3_64(b""), ..self.identity };
-                let head_fits = u64::from(identity.head_len) <= offset;
+                let head_fits = self.compressed.is_some() || u64::from(identity.head_len) <= offset;
                 Mark::File { offset, identity: head_fits.then_some(identity) }
             }
         }

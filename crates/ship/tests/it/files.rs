@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::harness::{Place, numbered};
 use crate::receiver::{Loki, State, pause};
 
-fn each_once(loki: &Loki, expected: &[String]) {
+pub(crate) fn each_once(loki: &Loki, expected: &[String]) {
     let counts = loki.counts();
     let missing: Vec<_> = expected.iter().filter(|line| !counts.contains_key(*line)).collect();
     let doubled: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();

@@ -3,6 +3,7 @@
 
 mod files;
 mod harness;
+mod moved;
 mod receiver;
 mod sources;
 mod speed;
