@@ -12,9 +12,9 @@ use tracing::{info, warn};
 /// A pool of the allocator for each so many bytes of the budget.
 #[cfg(target_env = "gnu")]
 const BYTES_PER_ARENA: u64 = 256 << 20;
-/// Bytes that a pool keeps free at its end.
+/// Bytes that a pool keeps free at its end: less, and what one page of logs took is given back and taken anew for the next one.
 #[cfg(target_env = "gnu")]
-const KEPT_FREE: libc::c_int = 1 << 20;
+const KEPT_FREE: libc::c_int = 8 << 20;
 /// From so many bytes on, memory is asked of the system for itself, and goes back when it is free.
 #[cfg(target_env = "gnu")]
 const MAPPED_ALONE: libc::c_int = 4 << 20;
