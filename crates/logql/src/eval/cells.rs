@@ -24,11 +24,13 @@ pub(crate) enum Fold {
 }
 
 impl Fold {
-    /// What an operation needs.
+    /// What an operation needs of each bucket; all samples where there are no buckets.
     pub(crate) fn of(op: RangeOp, windows: &Windows) -> Fold {
-        if !windows.has_buckets() {
-            return Fold::Samples;
-        }
+        if windows.has_buckets() { Fold::of_samples(op) } else { Fold::Samples }
+    }
+
+    /// What an operation needs of samples that it can put together.
+    pub(crate) fn of_samples(op: RangeOp) -> Fold {
         match op {
             RangeOp::Count | RangeOp::Rate | RangeOp::Bytes | RangeOp::BytesRate | RangeOp::Sum | RangeOp::Absent => {
                 Fold::Sum

@@ -209,13 +209,7 @@ fn of_window(samples: &[(i64, f64)], op: RangeOp, param: f64, end: i64, interval
             return quantile(param, buffer);
         }
         RangeOp::RateCounter => return rate_counter(samples, end, interval),
-        RangeOp::Min => Fold::Min,
-        RangeOp::Max => Fold::Max,
-        RangeOp::Avg => Fold::Mean,
-        RangeOp::Stdvar | RangeOp::Stddev => Fold::Moments,
-        RangeOp::First => Fold::First,
-        RangeOp::Last => Fold::Last,
-        _ => Fold::Sum,
+        op => Fold::of_samples(op),
     };
     let mut cell = Cell::default();
     samples.iter().for_each(|(time, value)| cell.add(fold, *time, *value));
